@@ -1,0 +1,111 @@
+//! Time and chance, handed in wherever they are needed; only this file asks the
+//! machine for them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+
+use crate::model::Millis;
+
+/// Wall-clock and monotonic time.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System { origin: Instant },
+    Manual(Arc<Mutex<ManualTime>>),
+}
+
+#[derive(Debug)]
+struct ManualTime {
+    wall: Millis,
+    monotonic: Duration,
+}
+
+impl Clock {
+    /// The machine's.
+    pub fn system() -> Self {
+        Self(Source::System { origin: Instant::now() })
+    }
+
+    /// Stands still at `wall` until it is moved.
+    pub fn manual(wall: Millis) -> Self {
+        Self(Source::Manual(Arc::new(Mutex::new(ManualTime { wall, monotonic: Duration::ZERO }))))
+    }
+
+    /// The wall clock. It may jump.
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    pub fn now(&self) -> Millis {
+        match &self.0 {
+            Source::System { .. } => SystemTime::now().into(),
+            Source::Manual(time) => time.lock().unwrap_or_else(PoisonError::into_inner).wall,
+        }
+    }
+
+    /// Time since some point; never goes back. Leases and measured durations use it.
+    pub fn monotonic(&self) -> Duration {
+        match &self.0 {
+            Source::System { origin } => origin.elapsed(),
+            Source::Manual(time) => time.lock().unwrap_or_else(PoisonError::into_inner).monotonic,
+        }
+    }
+
+    /// Lets time pass on a manual clock; the system's goes by itself.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual(time) = &self.0 {
+            let mut time = time.lock().unwrap_or_else(PoisonError::into_inner);
+            time.wall = time.wall.after(by);
+            time.monotonic += by;
+        }
+    }
+
+    /// Sets a manual wall clock without time passing, as an operator or NTP does.
+    pub fn jump_to(&self, wall: Millis) {
+        if let Source::Manual(time) = &self.0 {
+            time.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
+        }
+    }
+}
+
+/// Ids and jitter.
+#[derive(Clone, Debug)]
+pub struct Random(Option<Arc<Mutex<StdRng>>>);
+
+impl Random {
+    /// The machine's.
+    pub const fn system() -> Self {
+        Self(None)
+    }
+
+    /// The same sequence for the same seed.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Some(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
+    }
+
+    /// 128 bits.
+    pub fn bits(&self) -> u128 {
+        match &self.0 {
+            None => rand::rng().random(),
+            Some(rng) => rng.lock().unwrap_or_else(PoisonError::into_inner).random(),
+        }
+    }
+
+    /// Between 0 (included) and 1.
+    pub fn unit(&self) -> f64 {
+        match &self.0 {
+            None => rand::rng().random(),
+            Some(rng) => rng.lock().unwrap_or_else(PoisonError::into_inner).random(),
+        }
+    }
+
+    /// Fills `bytes`.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        match &self.0 {
+            None => rand::rng().fill_bytes(bytes),
+            Some(rng) => rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The vocabulary of the whole system: plain data and pure decisions, no I/O.
+
+mod delivery;
+mod event;
+mod ids;
+mod route;
+mod run;
+mod time;
+
+pub use delivery::{
+    Attempt, AttemptError, Decision, Delivery, DeliveryState, DeliveryTransition, Message, Outcome,
+};
+pub use event::{Attribute, Event, EventState, Header, MASK};
+pub use ids::{DeliveryId, EventId, MessageKey};
+pub use route::{EventTypePattern, Route, Step};
+pub use run::{OnError, Run, RunState, StepRecord, StepVerdict};
+pub use time::{Millis, format_rfc3339};
