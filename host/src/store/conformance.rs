@@ -1,0 +1,66 @@
+//! What every store must do, written against the trait alone. Another store runs all
+//! of it with one line: `conformance!(subject)`.
+
+pub(super) mod accept;
+pub(super) mod attempts;
+pub(super) mod claims;
+pub(super) mod processed;
+pub(super) mod shown;
+pub(super) mod state;
+mod support;
+pub(super) mod time;
+
+pub(super) use support::Subject;
+
+/// Runs every case against a fresh subject each.
+macro_rules! conformance {
+    ($subject:expr) => {
+        $crate::store::conformance::cases! { $subject;
+            accept: an_event_has_one_pending_run_for_each_route, an_event_without_a_route_is_recorded,
+                a_batch_is_answered_in_order, with_a_lease_new_runs_are_claimed_in_the_same_step,
+                a_repeat_inside_the_window_is_answered_with_the_first_id, a_repeat_in_the_same_batch_is_one,
+                keys_of_other_sources_are_other_keys, after_the_window_a_key_is_new_again,
+                a_window_is_counted_from_the_first, a_repeat_makes_failed_runs_due_again,
+                a_repeat_leaves_other_runs_alone, a_repeat_makes_dead_deliveries_due_again,
+                a_repeat_leaves_other_deliveries_alone;
+            claims: runs_come_oldest_due_first_up_to_the_limit, what_is_leased_is_not_claimed_again,
+                an_expired_lease_is_claimable_and_its_token_then_stale, released_runs_are_claimable_at_once,
+                next_due_names_the_earliest_that_was_left, deliveries_are_claimed_for_each_destination_up_to_its_limit,
+                deliveries_come_oldest_due_first, expired_delivery_leases_are_claimable_and_their_tokens_then_stale,
+                released_deliveries_are_claimable_at_once, runs_of_one_event_are_claimed_each,
+                leases_are_void_after_reopening;
+            processed: deliveries_are_born_pending_and_due, with_a_lease_new_deliveries_are_handed_over,
+                a_run_without_deliveries_is_processed, a_dropped_run_keeps_its_reason_and_steps,
+                a_failed_run_keeps_its_reason, a_run_to_retry_is_due_then_and_counts_an_attempt,
+                a_held_run_waits_and_counts_no_attempt, resuming_stops_at_its_limit_and_goes_on_behind_it,
+                a_second_commit_is_stale_and_changes_nothing, a_delivery_that_exists_is_left_as_it_is,
+                one_stale_result_leaves_the_others;
+            state: what_a_run_writes_is_read_with_a_version, a_changed_version_is_a_conflict_and_writes_nothing,
+                a_key_that_appeared_is_a_conflict, one_batch_compares_in_order, a_dropped_run_commits_its_state,
+                ends_that_are_no_end_of_the_plugins_work_commit_no_state, a_version_is_never_used_twice,
+                writes_take_effect_in_order, a_value_is_forgotten_after_its_ttl, plugins_do_not_share_keys;
+            attempts: a_2xx_delivers, a_retry_is_pending_until_its_due_time, a_dead_delivery_is_kept,
+                every_part_of_an_attempt_is_kept, an_attempt_under_a_stale_lease_is_refused,
+                an_attempt_is_recorded_once, another_deliverys_lease_is_refused;
+            shown: everything_of_an_event_is_shown, what_is_not_there_is_none, deliveries_are_listed_newest_first,
+                deliveries_are_filtered, pages_follow_each_other, a_cursor_of_no_list_is_refused,
+                the_backlog_counts_what_waits, everything_is_there_after_reopening, a_closed_store_says_so;
+            time: a_wall_clock_that_jumps_ahead_sends_nothing_leased_again,
+                a_wall_clock_that_jumps_back_loses_nothing, work_under_a_lease_survives_jumps;
+        }
+    };
+}
+
+macro_rules! cases {
+    ($subject:expr; $($area:ident: $($case:ident),+;)+) => {
+        $(mod $area {
+            use super::*;
+            $(#[tokio::test]
+            async fn $case() {
+                $crate::store::conformance::$area::$case(&$subject).await;
+            })+
+        })+
+    };
+}
+
+pub(super) use {cases, conformance};

@@ -1,0 +1,65 @@
+//! How much is waiting, counted along as it changes: a backlog of a million rows is
+//! never counted again while the store is open.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::encoding::to_u64;
+use crate::store::{Backlog, StoreError};
+
+/// One change, which counts once its transaction is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// So many new events.
+    Accepted(u64),
+    /// So many more (or fewer) pending runs, held ones included.
+    Runs(i64),
+    /// So many more (or fewer) held runs.
+    Held(i64),
+    /// So many more (or fewer) pending deliveries of a destination.
+    Deliveries(String, i64),
+}
+
+/// The committed counts. A destination that has been seen stays, at 0.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    runs: u64,
+    held: u64,
+    deliveries: BTreeMap<String, u64>,
+}
+
+impl Counters {
+    /// From the partial indexes of what is pending.
+    pub(super) fn count(conn: &Connection) -> Result<Self, StoreError> {
+        let one = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(to_u64);
+        let due = one("SELECT count(*) FROM runs INDEXED BY runs_due WHERE state = 0")?;
+        let held = one("SELECT count(*) FROM runs INDEXED BY runs_held WHERE state = 4")?;
+        let mut statement = conn.prepare(
+            "SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_due WHERE state = 0 \
+             GROUP BY destination",
+        )?;
+        let deliveries = statement
+            .query_map([], |row| Ok((row.get(0)?, to_u64(row.get(1)?))))?
+            .collect::<Result<_, rusqlite::Error>>()?;
+        Ok(Self { runs: due + held, held, deliveries })
+    }
+
+    pub(super) fn apply(&mut self, change: Change) {
+        match change {
+            // Counted as they come, not as they stand.
+            Change::Accepted(_) => {}
+            Change::Runs(by) => self.runs = self.runs.saturating_add_signed(by),
+            Change::Held(by) => self.held = self.held.saturating_add_signed(by),
+            Change::Deliveries(destination, by) => {
+                let count = self.deliveries.entry(destination).or_default();
+                *count = count.saturating_add_signed(by);
+            }
+        }
+    }
+
+    pub(super) fn backlog(&self) -> Backlog {
+        let deliveries = self.deliveries.iter().map(|(name, count)| (name.clone(), *count)).collect();
+        Backlog { runs: self.runs, held: self.held, deliveries }
+    }
+}

@@ -1,0 +1,193 @@
+//! Runs: claimed, ended with their deliveries, held and resumed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::params;
+
+use super::codes::run_state;
+use super::counters::Change;
+use super::encoding::{EVENT, event, to_i64};
+use super::tx::{RunKey, Tx};
+use super::{deliveries, state};
+use crate::model::{Delivery, Event, Millis, Run, RunState};
+use crate::store::{Claimed, Committed, NewDelivery, Resumed, RunEnd, RunResult, StoreError};
+
+/// Walks the index of what is due past what is leased: work in flight is bounded, so
+/// the walk is, too.
+pub(super) fn claim(tx: &mut Tx<'_>, limit: usize, lease: Duration) -> Result<Claimed<Run>, StoreError> {
+    let mut keys = Vec::new();
+    let mut next_due = None;
+    let mut due = tx.sql(
+        "SELECT due, event, route, generation FROM runs INDEXED BY runs_due WHERE state = 0 ORDER BY due",
+    )?;
+    let mut rows = due.query([])?;
+    while let Some(row) = rows.next()? {
+        let at = Millis(row.get(0)?);
+        let key =
+            RunKey { seq: row.get(1)?, route: row.get_ref(2)?.as_str()?.into(), generation: row.get(3)? };
+        if tx.ledger.runs.blocks(&key, tx.monotonic) {
+            continue;
+        }
+        if keys.len() == limit || at > tx.now {
+            next_due = Some(at);
+            break;
+        }
+        keys.push(key);
+    }
+    let mut events = HashMap::new();
+    let items = keys.into_iter().map(|key| load(tx, key, lease, &mut events)).collect::<Result<_, _>>()?;
+    Ok(Claimed { items, next_due })
+}
+
+fn load(
+    tx: &mut Tx<'_>,
+    key: RunKey,
+    lease: Duration,
+    events: &mut HashMap<i64, Arc<Event>>,
+) -> Result<Run, StoreError> {
+    let attempts = tx
+        .sql("SELECT attempts FROM runs WHERE event = ?1 AND route = ?2 AND generation = ?3")?
+        .query_row(params![key.seq, key.route, key.generation], |row| row.get(0))?;
+    Ok(Run {
+        seq: key.seq,
+        route: key.route.to_string(),
+        generation: key.generation,
+        attempts,
+        event: shared_event(tx, key.seq, events)?,
+        lease: tx.lease_run(key, lease),
+    })
+}
+
+/// The event of that number; those already read in this claim are shared.
+pub(super) fn shared_event(
+    tx: &Tx<'_>,
+    seq: i64,
+    events: &mut HashMap<i64, Arc<Event>>,
+) -> Result<Arc<Event>, StoreError> {
+    if let Some(event) = events.get(&seq) {
+        return Ok(Arc::clone(event));
+    }
+    let mut select = tx.sql(&format!("SELECT {EVENT} FROM events e WHERE e.seq = ?1"))?;
+    let mut rows = select.query([seq])?;
+    let row = rows.next()?.ok_or_else(|| StoreError::Other(format!("event {seq} is missing")))?;
+    let event = Arc::new(event(row, 0)?);
+    events.insert(seq, Arc::clone(&event));
+    Ok(event)
+}
+
+pub(super) fn commit(
+    tx: &mut Tx<'_>,
+    results: &[RunResult],
+    lease: Option<Duration>,
+) -> Result<Vec<Committed>, StoreError> {
+    results.iter().map(|result| commit_one(tx, result, lease)).collect()
+}
+
+fn commit_one(tx: &mut Tx<'_>, result: &RunResult, lease: Option<Duration>) -> Result<Committed, StoreError> {
+    if !tx.ledger.holds_run(&result.run) {
+        return Ok(Committed::Stale);
+    }
+    if matches!(result.end, RunEnd::Processed(_) | RunEnd::Dropped(_)) {
+        if !state::reads_are_current(tx, &result.state)? {
+            return Ok(Committed::Conflict);
+        }
+        state::write(tx, &result.state.writes)?;
+    }
+    let mut created = Created::default();
+    if let RunEnd::Processed(new) = &result.end {
+        created = create_deliveries(tx, result, new, lease)?;
+    }
+    end(tx, result, created.range)?;
+    tx.ledger.runs.end(result.run.lease);
+    Ok(Committed::Done(created.leased))
+}
+
+#[derive(Default)]
+struct Created {
+    /// The first and the last number.
+    range: Option<(i64, i64)>,
+    leased: Vec<Delivery>,
+}
+
+fn create_deliveries(
+    tx: &mut Tx<'_>,
+    result: &RunResult,
+    new: &[NewDelivery],
+    lease: Option<Duration>,
+) -> Result<Created, StoreError> {
+    let mut created = Created::default();
+    for new in new {
+        let Some(number) = deliveries::insert(tx, &result.run, new)? else { continue };
+        created.range = Some((created.range.map_or(number, |(first, _)| first), number));
+        if let Some(lease) = lease {
+            created.leased.push(Delivery {
+                id: new.id.clone(),
+                event: Arc::clone(&result.event),
+                route: result.run.route.clone(),
+                destination: new.destination.clone(),
+                generation: result.run.generation,
+                message: new.message.clone(),
+                attempts: 0,
+                lease: tx.lease_delivery(number, lease),
+            });
+        }
+    }
+    Ok(created)
+}
+
+/// Writes where the run goes, in one statement for all ends.
+fn end(tx: &mut Tx<'_>, result: &RunResult, range: Option<(i64, i64)>) -> Result<(), StoreError> {
+    let (state, held, due, reason) = match &result.end {
+        RunEnd::Processed(_) => (RunState::Processed, false, None, None),
+        RunEnd::Dropped(reason) => (RunState::Dropped, false, None, Some(reason)),
+        RunEnd::Failed(reason) => (RunState::Failed, false, None, Some(reason)),
+        RunEnd::Retry(due, reason) => (RunState::Pending, false, Some(due.0), Some(reason)),
+        RunEnd::Held(reason) => (RunState::Pending, true, None, Some(reason)),
+    };
+    let counted = u32::from(matches!(result.end, RunEnd::Retry(..)));
+    let steps = (!result.steps.is_empty()).then(|| serde_json::to_string(&result.steps)).transpose()?;
+    let (first, last) = range.unzip();
+    tx.sql(
+        "UPDATE runs SET state = ?4, due = ?5, attempts = attempts + ?6, reason = ?7, steps = ?8, \
+         first_delivery = coalesce(first_delivery, ?9), last_delivery = coalesce(?10, last_delivery) \
+         WHERE event = ?1 AND route = ?2 AND generation = ?3",
+    )?
+    .execute(params![
+        result.run.seq,
+        result.run.route,
+        result.run.generation,
+        run_state(state, held),
+        due,
+        counted,
+        reason,
+        steps,
+        first,
+        last,
+    ])?;
+    match (state, held) {
+        (RunState::Pending, false) => {}
+        (RunState::Pending, true) => tx.count(Change::Held(1)),
+        _ => tx.count(Change::Runs(-1)),
+    }
+    Ok(())
+}
+
+pub(super) fn resume_held(tx: &mut Tx<'_>, after: i64, limit: usize) -> Result<Resumed, StoreError> {
+    let last: Option<i64> = tx
+        .sql(
+            "SELECT max(event) FROM \
+             (SELECT event FROM runs INDEXED BY runs_held WHERE state = 4 AND event > ?1 ORDER BY event LIMIT ?2)",
+        )?
+        .query_row(params![after, to_i64(limit)], |row| row.get(0))?;
+    let Some(last) = last else { return Ok(Resumed { count: 0, last: after }) };
+    let count = tx
+        .sql(
+            "UPDATE runs INDEXED BY runs_held SET state = 0, due = ?1 \
+             WHERE state = 4 AND event > ?2 AND event <= ?3",
+        )?
+        .execute(params![tx.now.0, after, last])?;
+    tx.count(Change::Held(-to_i64(count)));
+    Ok(Resumed { count, last })
+}
