@@ -1,0 +1,127 @@
+//! Makes verified events durable, many in one call of the store, and hands their runs
+//! over in memory.
+//!
+//! Requests only wait here: a sender that goes away in the middle takes nothing with
+//! it, neither the event nor the lease of its runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+
+use crate::model::{EventId, Run};
+use crate::store::{Accepted, NewEvent, Store, StoreError};
+
+/// Events in one call of the store.
+const MAX_BATCH: usize = 256;
+/// Requests that may wait for the disk before further ones are refused.
+const QUEUE: usize = 4096;
+/// Calls of the store under way at once: one on the disk, one that filled up behind it,
+/// and a few for senders who come back just before the next commit begins.
+const CONCURRENT_BATCHES: usize = 8;
+
+/// What an event was answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Receipt {
+    Accepted(EventId),
+    Duplicate(EventId),
+}
+
+/// One event on its way to the disk.
+struct Waiting {
+    event: NewEvent,
+    reply: oneshot::Sender<Result<Receipt, StoreError>>,
+}
+
+/// Where accepted runs go.
+#[derive(Clone, Debug)]
+pub struct RunHandoff {
+    /// Runs claimed for the processing stage.
+    pub runs: mpsc::Sender<Run>,
+    /// Rung when runs are to be claimed from the store instead.
+    pub bell: Arc<Notify>,
+    /// How long the processing stage may hold a run.
+    pub lease: Duration,
+}
+
+/// The door to the store. Cloning shares.
+#[derive(Clone, Debug)]
+pub(super) struct Acceptor {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Acceptor {
+    /// Starts the task that fills batches; it ends when the last clone is dropped.
+    pub(super) fn start(store: Arc<dyn Store>, handoff: RunHandoff) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(fill_batches(waiting, store, handoff));
+        Self { queue }
+    }
+
+    /// Returns when the event is on disk. `None`: too many wait already.
+    pub(super) async fn accept(&self, event: NewEvent) -> Option<Result<Receipt, StoreError>> {
+        let (reply, receipt) = oneshot::channel();
+        self.queue.try_send(Waiting { event, reply }).ok()?;
+        Some(receipt.await.unwrap_or(Err(StoreError::Closed)))
+    }
+}
+
+async fn fill_batches(mut queue: mpsc::Receiver<Waiting>, store: Arc<dyn Store>, handoff: RunHandoff) {
+    let slots = Arc::new(Semaphore::new(CONCURRENT_BATCHES));
+    loop {
+        // The slot first: what arrives while the disk is busy joins this batch.
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let mut batch = Vec::new();
+        if queue.recv_many(&mut batch, MAX_BATCH).await == 0 {
+            return;
+        }
+        let (store, handoff) = (store.clone(), handoff.clone());
+        tokio::spawn(async move {
+            commit(batch, store.as_ref(), &handoff).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff) {
+    let (events, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.event, w.reply)).unzip();
+    let ids: Vec<_> = events.iter().map(|new| new.event.id.clone()).collect();
+    // Room is reserved before the runs are claimed, so that what is claimed can always
+    // be handed over; without room they stay in the store until they are asked for.
+    let runs = events.iter().map(|new| new.routes.len()).sum();
+    let room = handoff.runs.try_reserve_many(runs);
+    let lease = room.is_ok().then_some(handoff.lease);
+    let accepted = match store.accept(events, lease).await {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            for reply in replies {
+                let _ = reply.send(Err(error.clone()));
+            }
+            return;
+        }
+    };
+    let mut claimed = Vec::with_capacity(runs);
+    let mut revived = false;
+    for ((accepted, reply), id) in accepted.into_iter().zip(replies).zip(ids) {
+        let receipt = match accepted {
+            Accepted::New(runs) => {
+                claimed.extend(runs);
+                Receipt::Accepted(id)
+            }
+            Accepted::Duplicate(first) => {
+                revived = true;
+                Receipt::Duplicate(first)
+            }
+        };
+        // A sender that left does not matter: its event is on disk.
+        let _ = reply.send(Ok(receipt));
+    }
+    if lease.is_none() || revived {
+        handoff.bell.notify_one();
+    }
+    if let Ok(room) = room {
+        for (permit, run) in room.zip(claimed) {
+            permit.send(run);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A source as it is in force: how it verifies, what it refuses, how it answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, StatusCode};
+
+use super::rate::RateLimiter;
+use crate::model::Route;
+use crate::verify::Scheme;
+
+/// A named inbound endpoint.
+#[derive(Debug)]
+pub struct Source {
+    /// The last part of `/in/{source}`.
+    pub name: String,
+    /// How requests are verified.
+    pub scheme: Scheme,
+    /// What makes a request a repeat.
+    pub dedupe: Dedupe,
+    /// What it may be called with.
+    pub methods: Vec<Method>,
+    /// Of verified requests.
+    pub rate_limit: Option<RateLimiter>,
+    /// The URL that the provider was given, where schemes sign it.
+    pub public_url: Option<String>,
+    /// The answer to an accepted request, where it is not the gateway's own JSON.
+    pub reply: Option<Reply>,
+}
+
+/// When a request is a repeat of an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dedupe {
+    /// What is compared.
+    pub key: DedupeBy,
+    /// How long; zero: never.
+    pub window: Duration,
+}
+
+/// What is compared to recognise a repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DedupeBy {
+    /// The provider's id, where the scheme finds one.
+    Id,
+    /// A header, lower case.
+    Header(String),
+    /// A value of the JSON body, by its pointer (RFC 6901).
+    Json(String),
+    /// The body's bytes.
+    Content,
+}
+
+/// What an accepted request is answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// 2xx.
+    pub status: StatusCode,
+    /// `None`: no content type.
+    pub content_type: Option<HeaderValue>,
+    /// As it is sent.
+    pub body: String,
+}
+
+/// Everything the front door needs of the configuration, replaced as one.
+#[derive(Debug, Default)]
+pub struct FrontDoor {
+    /// By name.
+    pub sources: HashMap<String, Arc<Source>>,
+    /// In the order of the file.
+    pub routes: Vec<Route>,
+    /// Bytes of a body.
+    pub max_body: usize,
+    /// From the first byte of a request's body to its last.
+    pub read_timeout: Duration,
+}
+
+impl FrontDoor {
+    /// The names of the routes that take such an event.
+    pub fn routes_for(&self, source: &str, event_type: Option<&str>) -> Vec<String> {
+        self.routes.iter().filter(|route| route.takes(source, event_type)).map(|r| r.name.clone()).collect()
+    }
+}
