@@ -1,0 +1,246 @@
+//! What a run is making of its event: the event as the steps so far left it, and the
+//! rules for what a step may make of it.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+use crate::model::{Attribute, Event, Header, Message, Route};
+use crate::plugin::{CallInput, PluginMessage};
+
+/// One message in the making.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub(super) body: Option<Bytes>,
+    pub(super) content_type: Option<String>,
+    pub(super) event_type: Option<String>,
+    pub(super) set_headers: Vec<Header>,
+    pub(super) remove_headers: Vec<String>,
+    pub(super) attributes: Vec<Attribute>,
+    /// `None`: all of the route's.
+    pub(super) destinations: Option<Vec<String>>,
+    pub(super) suffix: Option<String>,
+}
+
+impl Draft {
+    /// The event as the next step is to see it.
+    pub(super) fn input<'a>(&'a self, event: &'a Event) -> CallInput<'a> {
+        CallInput {
+            event,
+            body: self.body.as_ref().unwrap_or(&event.body),
+            event_type: self.event_type.as_deref().or(event.event_type.as_deref()),
+            content_type: self.content_type.as_deref().or_else(|| event.header("content-type")),
+            attributes: &self.attributes,
+        }
+    }
+
+    /// This draft after a step produced `message`.
+    ///
+    /// # Errors
+    /// Which rule of the contract the message breaks.
+    pub(super) fn apply(&self, message: PluginMessage, route: &Route) -> Result<Self, String> {
+        let PluginMessage {
+            body,
+            mut content_type,
+            set_headers,
+            remove_headers,
+            event_type,
+            destinations,
+            attributes,
+            idempotency_suffix,
+        } = message;
+        let mut next = self.clone();
+        for name in remove_headers {
+            let name = checked_name(&name)?;
+            next.set_headers.retain(|h| h.name != name);
+            if name == "content-type" {
+                next.content_type = None;
+            }
+            next.remove_headers.push(name);
+        }
+        let mut fresh: Vec<Header> = Vec::with_capacity(set_headers.len());
+        for Header { name, value } in set_headers {
+            let name = checked_name(&name)?;
+            if HeaderValue::from_str(&value).is_err() {
+                return Err(format!("the value of the header \"{name}\" is not one that HTTP allows"));
+            }
+            if name == "content-type" {
+                content_type = Some(value);
+            } else {
+                fresh.push(Header { name, value });
+            }
+        }
+        next.set_headers.retain(|old| !fresh.iter().any(|new| new.name == old.name));
+        next.set_headers.extend(fresh);
+        if let Some(kind) = &content_type
+            && HeaderValue::from_str(kind).is_err()
+        {
+            return Err("the content type is not a header value that HTTP allows".to_owned());
+        }
+        next.body = body.or(next.body);
+        next.content_type = content_type.or(next.content_type);
+        next.event_type = checked_event_type(event_type)?.or(next.event_type);
+        next.narrow(destinations, route)?;
+        next.add_attributes(attributes);
+        next.extend_suffix(idempotency_suffix)?;
+        Ok(next)
+    }
+
+    fn narrow(&mut self, to: Option<Vec<String>>, route: &Route) -> Result<(), String> {
+        let Some(to) = to else { return Ok(()) };
+        if let Some(unknown) = to.iter().find(|name| !route.to.contains(name)) {
+            return Err(format!("the route \"{}\" has no destination \"{unknown}\"", route.name));
+        }
+        self.destinations = Some(match self.destinations.take() {
+            None => to,
+            Some(before) => before.into_iter().filter(|name| to.contains(name)).collect(),
+        });
+        Ok(())
+    }
+
+    fn add_attributes(&mut self, attributes: Vec<Attribute>) {
+        for attribute in attributes {
+            self.attributes.retain(|a| a.name != attribute.name);
+            self.attributes.push(attribute);
+        }
+    }
+
+    /// A suffix below another one is appended to it: both tell messages apart.
+    fn extend_suffix(&mut self, suffix: Option<String>) -> Result<(), String> {
+        let Some(suffix) = suffix else { return Ok(()) };
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if suffix.is_empty() || suffix.len() > 64 || !suffix.chars().all(allowed) {
+            return Err(format!("the idempotency suffix \"{suffix}\" is not of [A-Za-z0-9_-]{{1,64}}"));
+        }
+        self.suffix = Some(match self.suffix.take() {
+            None => suffix,
+            Some(outer) => format!("{outer}.{suffix}"),
+        });
+        Ok(())
+    }
+
+    /// Where it goes.
+    pub(super) fn targets<'a>(&'a self, route: &'a Route) -> &'a [String] {
+        self.destinations.as_deref().unwrap_or(&route.to)
+    }
+
+    /// What is stored and sent.
+    pub(super) fn message(&self) -> Message {
+        Message {
+            body: self.body.clone(),
+            content_type: self.content_type.clone(),
+            event_type: self.event_type.clone(),
+            set_headers: self.set_headers.clone(),
+            remove_headers: self.remove_headers.clone(),
+        }
+    }
+}
+
+/// A header's name in lower case, if a plugin may touch it.
+fn checked_name(name: &str) -> Result<String, String> {
+    /// Headers that frame the request or its connection (RFC 9110 §7.6.1, RFC 9112).
+    const FRAMING: [&str; 11] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "proxy-authorization",
+        "proxy-connection",
+    ];
+    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
+        return Err(format!("\"{name}\" is not a header name"));
+    };
+    let name = name.as_str();
+    if name.starts_with("webhook-") || name.starts_with("hookloom-") || FRAMING.contains(&name) {
+        return Err(format!("the header \"{name}\" is the gateway's"));
+    }
+    Ok(name.to_owned())
+}
+
+/// An event type that fits into a header.
+fn checked_event_type(event_type: Option<String>) -> Result<Option<String>, String> {
+    match event_type {
+        Some(ty) if ty.is_empty() || ty.len() > 256 || HeaderValue::from_str(&ty).is_err() => {
+            Err("the event type is empty, longer than 256 bytes, or has control characters".to_owned())
+        }
+        other => Ok(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route() -> Route {
+        let to = vec!["a".to_owned(), "b".to_owned()];
+        Route { name: "r".into(), from: vec![], types: vec![], steps: vec![], to }
+    }
+
+    fn header(name: &str, value: &str) -> Header {
+        Header { name: name.into(), value: value.into() }
+    }
+
+    #[test]
+    fn later_steps_replace_earlier_ones_and_keep_the_rest() {
+        let first = PluginMessage {
+            body: Some(Bytes::from_static(b"one")),
+            set_headers: vec![header("X-A", "1"), header("x-b", "1"), header("content-type", "text/plain")],
+            ..PluginMessage::default()
+        };
+        let second = PluginMessage {
+            set_headers: vec![header("x-a", "2")],
+            remove_headers: vec!["X-B".into()],
+            ..PluginMessage::default()
+        };
+        let draft = Draft::default().apply(first, &route()).unwrap().apply(second, &route()).unwrap();
+        assert_eq!(draft.set_headers, [header("x-a", "2")]);
+        assert_eq!(draft.remove_headers, ["x-b"]);
+        assert_eq!(draft.body.as_deref(), Some(b"one".as_slice()));
+        assert_eq!(draft.content_type.as_deref(), Some("text/plain"));
+    }
+
+    #[test]
+    fn what_a_message_may_not_do() {
+        let set = |name: &str, value: &str| PluginMessage {
+            set_headers: vec![header(name, value)],
+            ..PluginMessage::default()
+        };
+        let suffix =
+            |s: &str| PluginMessage { idempotency_suffix: Some(s.into()), ..PluginMessage::default() };
+        let cases = [
+            (set("Webhook-Id", "x"), "the gateway's"),
+            (set("hookloom-source", "x"), "the gateway's"),
+            (set("content-length", "1"), "the gateway's"),
+            (set("Transfer-Encoding", "chunked"), "the gateway's"),
+            (set("x y", "1"), "not a header name"),
+            (set("x-a", "1\r\nx-b: 2"), "not one that HTTP allows"),
+            (suffix("a.b"), "not of"),
+            (suffix(""), "not of"),
+            (
+                PluginMessage { destinations: Some(vec!["c".into()]), ..PluginMessage::default() },
+                "has no destination \"c\"",
+            ),
+            (PluginMessage { event_type: Some("a\nb".into()), ..PluginMessage::default() }, "event type"),
+        ];
+        for (message, expected) in cases {
+            let error = Draft::default().apply(message, &route()).unwrap_err();
+            assert!(error.contains(expected), "{error} / {expected}");
+        }
+    }
+
+    #[test]
+    fn destinations_only_narrow() {
+        let to = |names: &[&str]| PluginMessage {
+            destinations: Some(names.iter().map(|n| (*n).to_owned()).collect()),
+            ..PluginMessage::default()
+        };
+        let draft = Draft::default().apply(to(&["b"]), &route()).unwrap();
+        assert_eq!(draft.targets(&route()), ["b"]);
+        let draft = draft.apply(to(&["a", "b"]), &route()).unwrap();
+        assert_eq!(draft.targets(&route()), ["b"]);
+    }
+}
