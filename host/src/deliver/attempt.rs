@@ -1,0 +1,64 @@
+//! One attempt of a delivery: sign, send, decide.
+
+use std::time::Duration;
+
+use crate::clock::{Clock, Random};
+use crate::model::{Attempt, Delivery, Outcome};
+
+use super::destination::{Destination, Targets};
+use super::retry::{Ended, decide};
+use super::{request, retry_after};
+
+/// Makes the attempt and says what follows. `destination` is of `targets`.
+pub(super) async fn perform(
+    targets: &Targets,
+    destination: &Destination,
+    delivery: &Delivery,
+    clock: &Clock,
+    random: &Random,
+) -> Attempt {
+    let started_at = clock.now();
+    let began = clock.monotonic();
+    let headers = request::headers(delivery, destination, started_at);
+    let body = delivery.body().clone();
+    let exchange = targets.transport().post(&destination.url, headers, body, destination.timeout).await;
+    let duration = clock.monotonic().saturating_sub(began);
+    let now = clock.now();
+    let asked = exchange.retry_after.as_deref().and_then(|value| retry_after::parse(value, now));
+    let ended = Ended {
+        attempts_before: delivery.attempts,
+        outcome: &exchange.outcome,
+        retry_after: asked,
+        now,
+        jitter_unit: random.unit(),
+    };
+    let (decision, reason) = decide(&destination.retry, &ended);
+    Attempt {
+        number: delivery.attempts.saturating_add(1),
+        started_at,
+        duration,
+        outcome: exchange.outcome,
+        address: exchange.address,
+        response_headers: exchange.headers,
+        response_body: exchange.body,
+        decision,
+        reason,
+    }
+}
+
+/// The word under which an outcome is counted.
+pub(super) const fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Status(200..=299) => "2xx",
+        Outcome::Status(300..=399) => "3xx",
+        Outcome::Status(400..=499) => "4xx",
+        Outcome::Status(500..=599) => "5xx",
+        Outcome::Status(_) => "other",
+        Outcome::Error { kind, .. } => kind.as_str(),
+    }
+}
+
+/// From the event's receipt to the end of this attempt.
+pub(super) fn since_receipt(delivery: &Delivery, attempt: &Attempt) -> Duration {
+    delivery.event.received_at.until(attempt.started_at) + attempt.duration
+}

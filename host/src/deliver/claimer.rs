@@ -1,0 +1,301 @@
+//! Asks the store for due deliveries, when there is reason to and room for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::model::Delivery;
+use crate::store::{Claimed, StoreError, Want};
+
+use super::lane::{Lane, Origin};
+use super::stage::{LEASE, Stage};
+
+/// Deliveries in one claim at most, whatever the number of destinations.
+const BATCH: usize = 512;
+
+/// The store is asked so often when nothing else says that it should be: a bell may be
+/// lost, a clock may jump.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A due time that has passed is looked at again only after so long: another may have
+/// its lease.
+const MIN_WAIT: Duration = Duration::from_millis(20);
+
+/// After a claim that found nothing: a bell that rings for deliveries which were handed
+/// over costs few claims.
+const EMPTY_PAUSE: Duration = Duration::from_millis(5);
+
+/// Between tries while the store does not answer.
+const ERROR_PAUSE: Duration = Duration::from_millis(200);
+
+/// Claims until the soft shutdown.
+pub(super) async fn run(stage: Arc<Stage>, bell: Arc<Notify>) {
+    let soft = stage.shutdown.soft.clone();
+    let mut targets = stage.targets.clone();
+    stage.adopt_targets().await;
+    loop {
+        if soft.is_cancelled() {
+            return;
+        }
+        // Claims may follow each other without a pause; a change is not to wait for one.
+        if targets.has_changed().unwrap_or(false) {
+            targets.mark_unchanged();
+            stage.adopt_targets().await;
+        }
+        match round(&stage).await {
+            Ok(Round::Claimed) => continue,
+            Ok(Round::Empty) => drop(soft.run_until_cancelled(tokio::time::sleep(EMPTY_PAUSE)).await),
+            Ok(Round::NotAsked) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot claim deliveries");
+                soft.run_until_cancelled(tokio::time::sleep(ERROR_PAUSE)).await;
+                continue;
+            }
+        }
+        tokio::select! {
+            () = soft.cancelled() => return,
+            () = stage.plan.changed() => stage.restaff(),
+            () = bell.notified() => stage.expect_more(),
+            () = tokio::time::sleep(wait(&stage)) => stage.expect_more(),
+            Ok(()) = targets.changed() => stage.adopt_targets().await,
+        }
+    }
+}
+
+enum Round {
+    Claimed,
+    Empty,
+    NotAsked,
+}
+
+/// Asks once, for every destination with room, if any may have something due.
+async fn round(stage: &Arc<Stage>) -> Result<Round, StoreError> {
+    if !stage.recording_is_well().await {
+        return Ok(Round::NotAsked);
+    }
+    let asked = appetites(stage);
+    if !asked.iter().any(|appetite| appetite.worth_asking) {
+        return Ok(Round::NotAsked);
+    }
+    // Before the store is asked: what happens meanwhile must not be forgotten.
+    stage.plan.forget();
+    let share = (BATCH / asked.len()).max(1);
+    let want = |Appetite { lane, limit, .. }: &Appetite| {
+        lane.set_more_in_store(false);
+        Want { destination: lane.name.clone(), limit: share.min(*limit) }
+    };
+    let wants: Vec<Want> = asked.iter().map(want).collect();
+    let Claimed { items, next_due } = match stage.store.claim_deliveries(wants.clone(), LEASE).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            for appetite in &asked {
+                appetite.lane.set_more_in_store(true);
+            }
+            return Err(error);
+        }
+    };
+    if let Some(due) = next_due {
+        stage.plan.due_at(due);
+    }
+    if items.is_empty() {
+        return Ok(Round::Empty);
+    }
+    let mut claimed: HashMap<String, Vec<Delivery>> = HashMap::new();
+    for delivery in items {
+        claimed.entry(delivery.destination.clone()).or_default().push(delivery);
+    }
+    for (Want { destination, limit }, Appetite { lane, .. }) in wants.into_iter().zip(asked) {
+        let Some(deliveries) = claimed.remove(&destination) else { continue };
+        if deliveries.len() >= limit {
+            lane.set_more_in_store(true);
+        }
+        stage.admit(Origin::Claim, deliveries).await;
+    }
+    Ok(Round::Claimed)
+}
+
+/// What a lane can take.
+struct Appetite {
+    lane: Arc<Lane>,
+    limit: usize,
+    worth_asking: bool,
+}
+
+/// The lanes with room.
+fn appetites(stage: &Stage) -> Vec<Appetite> {
+    let targets = stage.targets.borrow().clone();
+    let appetite = |lane: Arc<Lane>| {
+        let destination = targets.get(&lane.name)?;
+        let (limit, worth_asking) = lane.appetite(destination.concurrency);
+        if limit == 0 {
+            // Not asked for, so not covered by the due time that the store will name.
+            lane.set_more_in_store(true);
+            return None;
+        }
+        Some(Appetite { lane, limit, worth_asking })
+    };
+    stage.lanes().into_iter().filter_map(appetite).collect()
+}
+
+fn wait(stage: &Stage) -> Duration {
+    let due = stage.plan.next_due().map(|due| stage.clock.now().until(due).max(MIN_WAIT));
+    due.map_or(POLL, |due| due.min(POLL))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::clock::{Clock, Random};
+    use crate::deliver::{Deliver, Destination, EgressPolicy, Targets};
+    use crate::lifecycle::Shutdown;
+    use crate::model::{Attempt, DeliveryId, Event, EventId, Message, Millis, Run};
+    use crate::store::{
+        Accepted, AttemptRecord, Backlog, Committed, DeliveryFilter, DeliveryRecord, EventRecord, NewEvent,
+        Page, PageOf, Recorded, Resumed, RunLease, RunResult, StateValue, Store,
+    };
+
+    fn targets(names: &[&str]) -> Arc<Targets> {
+        let destination = |name: &&str| Destination {
+            concurrency: 256,
+            ..Destination::new(*name, "https://192.0.2.1/".parse().unwrap())
+        };
+        Arc::new(Targets::new(names.iter().map(destination).collect(), EgressPolicy::default()).unwrap())
+    }
+
+    /// A store with more for "a" than anybody can take. The configuration changes while
+    /// it is asked for the first time.
+    struct Endless {
+        event: Arc<Event>,
+        targets: watch::Sender<Arc<Targets>>,
+        asked: mpsc::UnboundedSender<Vec<String>>,
+        claims: Mutex<usize>,
+    }
+
+    #[async_trait]
+    impl Store for Endless {
+        async fn claim_deliveries(
+            &self,
+            wants: Vec<Want>,
+            _: Duration,
+        ) -> Result<Claimed<Delivery>, StoreError> {
+            self.targets.send_if_modified(|now| {
+                let is_first = now.get("b").is_none();
+                *now = targets(&["a", "b"]);
+                is_first
+            });
+            let mut claims = self.claims.lock().unwrap();
+            *claims += 1;
+            let limit = wants.iter().find(|want| want.destination == "a").map_or(0, |want| want.limit);
+            let delivery = |number| Delivery {
+                id: DeliveryId::from_text(format!("{claims}-{number}")),
+                event: Arc::clone(&self.event),
+                route: "r".into(),
+                destination: "a".into(),
+                generation: 0,
+                message: Message::default(),
+                attempts: 0,
+                lease: 1,
+            };
+            let items = (0..limit).map(delivery).collect();
+            self.asked.send(wants.into_iter().map(|want| want.destination).collect()).unwrap();
+            Ok(Claimed { items, next_due: None })
+        }
+
+        async fn record_attempts(&self, _: Vec<AttemptRecord>) -> Result<Vec<Recorded>, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn release(&self, _: Vec<RunLease>, _: Vec<(DeliveryId, u64)>) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn accept(&self, _: Vec<NewEvent>, _: Option<Duration>) -> Result<Vec<Accepted>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn claim_runs(&self, _: usize, _: Duration) -> Result<Claimed<Run>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn commit_processed(
+            &self,
+            _: Vec<RunResult>,
+            _: Option<Duration>,
+        ) -> Result<Vec<Committed>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn resume_held(&self, _: i64, _: usize) -> Result<Resumed, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn plugin_state(&self, _: &str, _: &str) -> Result<Option<StateValue>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn event(&self, _: &EventId) -> Result<Option<EventRecord>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn delivery(
+            &self,
+            _: &DeliveryId,
+        ) -> Result<Option<(DeliveryRecord, Vec<Attempt>)>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn deliveries(&self, _: DeliveryFilter, _: Page) -> Result<PageOf<DeliveryRecord>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn backlog(&self) -> Result<Backlog, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn close(&self) {}
+    }
+
+    #[tokio::test]
+    async fn a_changed_configuration_is_adopted_between_claims() {
+        let event = Event {
+            id: EventId::from_text("evt_1"),
+            source: "s".into(),
+            event_type: None,
+            received_at: Millis(0),
+            method: "POST".into(),
+            path: "/".into(),
+            query: None,
+            headers: Vec::new(),
+            body: Bytes::from_static(b"{}"),
+            attributes: Vec::new(),
+        };
+        let (sender, seen) = watch::channel(targets(&["a"]));
+        let (asked, mut heard) = mpsc::unbounded_channel();
+        let (_handoff, handed) = mpsc::channel(1);
+        let store = Endless { event: Arc::new(event), targets: sender, asked, claims: Mutex::default() };
+        let stage = Deliver {
+            store: Arc::new(store),
+            targets: seen,
+            handoff: handed,
+            bell: Arc::default(),
+            clock: Clock::manual(Millis(0)),
+            random: Random::seeded(1),
+            metrics: Arc::default(),
+        };
+        let shutdown = Shutdown::new();
+        let task = tokio::spawn(stage.run(shutdown));
+        assert_eq!(heard.recv().await.unwrap(), ["a"]);
+        let mut second = heard.recv().await.unwrap();
+        second.sort();
+        assert_eq!(second, ["a", "b"]);
+        task.abort();
+    }
+}

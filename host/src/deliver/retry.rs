@@ -1,0 +1,272 @@
+//! What follows an attempt: the retry policy and the one decision. Pure.
+
+use std::time::Duration;
+
+use crate::model::{AttemptError, Decision, Millis, Outcome};
+
+/// The longest that `Retry-After` can postpone an attempt, unless configured otherwise.
+pub const DEFAULT_RETRY_AFTER_CAP: Duration = Duration::from_hours(24);
+
+/// More attempts than anybody waits for; a larger schedule is a slip.
+pub const MAX_DELAYS: usize = 1_000;
+
+/// When a delivery is tried again: n delays are n + 1 attempts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    delays: Vec<Duration>,
+    jitter: f64,
+    retry_after_cap: Duration,
+}
+
+/// Why settings are not a retry policy.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RetryPolicyError {
+    /// Jitter is a share of the delay.
+    #[error("jitter must be between 0 and 1, not {0}")]
+    Jitter(f64),
+    /// A delay that shrinks, or is no number.
+    #[error("factor must be at least 1, not {0}")]
+    Factor(f64),
+    /// There is always a first attempt, and an end.
+    #[error("between 1 and {max} attempts are possible, not {0}", max = MAX_DELAYS + 1)]
+    Attempts(usize),
+}
+
+impl RetryPolicy {
+    /// After the first attempt the first delay, and so on; none: a single attempt.
+    /// `jitter` 0.2 moves each delay by up to a fifth, both ways.
+    pub fn schedule(delays: Vec<Duration>, jitter: f64) -> Result<Self, RetryPolicyError> {
+        if !(0.0..=1.0).contains(&jitter) {
+            return Err(RetryPolicyError::Jitter(jitter));
+        }
+        if delays.len() > MAX_DELAYS {
+            return Err(RetryPolicyError::Attempts(delays.len() + 1));
+        }
+        Ok(Self { delays, jitter, retry_after_cap: DEFAULT_RETRY_AFTER_CAP })
+    }
+
+    /// `max_attempts` in all: the first delay is `base`, each next one `factor` times
+    /// the last, none longer than `cap`.
+    pub fn exponential(
+        max_attempts: usize,
+        base: Duration,
+        factor: f64,
+        cap: Duration,
+        jitter: f64,
+    ) -> Result<Self, RetryPolicyError> {
+        if !(factor >= 1.0 && factor.is_finite()) {
+            return Err(RetryPolicyError::Factor(factor));
+        }
+        if max_attempts == 0 || max_attempts > MAX_DELAYS + 1 {
+            return Err(RetryPolicyError::Attempts(max_attempts));
+        }
+        let longer = |delay: &Duration| {
+            let next = Duration::try_from_secs_f64(delay.as_secs_f64() * factor).unwrap_or(cap);
+            Some(next.min(cap))
+        };
+        let delays = std::iter::successors(Some(base.min(cap)), longer).take(max_attempts - 1).collect();
+        Self::schedule(delays, jitter)
+    }
+
+    /// With another bound on what `Retry-After` can ask for.
+    #[must_use]
+    pub fn with_retry_after_cap(mut self, cap: Duration) -> Self {
+        self.retry_after_cap = cap;
+        self
+    }
+
+    /// The delays without jitter.
+    pub fn delays(&self) -> &[Duration] {
+        &self.delays
+    }
+
+    fn jittered(&self, delay: Duration, unit: f64) -> Duration {
+        let factor = 1.0 + self.jitter * (2.0 * unit - 1.0);
+        Duration::try_from_secs_f64(delay.as_secs_f64() * factor).unwrap_or(delay)
+    }
+}
+
+/// Standard Webhooks' example without its last days, moved by up to a fifth.
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        const DELAYS: [u64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400];
+        let delays = DELAYS.map(Duration::from_secs).to_vec();
+        Self { delays, jitter: 0.2, retry_after_cap: DEFAULT_RETRY_AFTER_CAP }
+    }
+}
+
+/// What is known when an attempt has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended<'a> {
+    /// Attempts before this one.
+    pub attempts_before: u32,
+    /// What it came to.
+    pub outcome: &'a Outcome,
+    /// What the answer asks for.
+    pub retry_after: Option<Duration>,
+    /// When it ended.
+    pub now: Millis,
+    /// Chance, from 0 to 1.
+    pub jitter_unit: f64,
+}
+
+/// Decides what follows, and says why.
+///
+/// Only 2xx is success. What can never succeed as it stands (an address that the guard
+/// refuses, no signature, a body that is too large for the receiver) is dead at once:
+/// waiting would help nobody. It is kept, and a repeat of its event makes it due again.
+/// Everything else is due again at the later of the jittered delay and `Retry-After`.
+pub(super) fn decide(policy: &RetryPolicy, ended: &Ended<'_>) -> (Decision, String) {
+    let what = describe(ended.outcome);
+    match ended.outcome {
+        Outcome::Status(200..=299) => return (Decision::Delivered, what),
+        outcome if is_permanent(outcome) => {
+            return (Decision::Dead, format!("{what}; trying again cannot help"));
+        }
+        _ => {}
+    }
+    let before = usize::try_from(ended.attempts_before).unwrap_or(usize::MAX);
+    let attempts = policy.delays.len() + 1;
+    let Some(delay) = policy.delays.get(before) else {
+        let number = before.saturating_add(1);
+        return (Decision::Dead, format!("{what}; attempt {number} of {attempts} was the last"));
+    };
+    let delay = policy.jittered(*delay, ended.jitter_unit);
+    let asked = ended.retry_after.unwrap_or_default().min(policy.retry_after_cap);
+    let (wait, whose) = if asked > delay { (asked, ", as Retry-After asks") } else { (delay, "") };
+    let (next, wait_ms) = (before + 2, wait.as_millis());
+    let shown = humantime::format_duration(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(u64::MAX)));
+    let reason = format!("{what}; attempt {next} of {attempts} in {shown}{whose}");
+    (Decision::Retry(ended.now.after(wait)), reason)
+}
+
+fn is_permanent(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Status(status) => *status == 413,
+        Outcome::Error { kind, .. } => {
+            matches!(kind, AttemptError::RefusedByGuard | AttemptError::Unsignable)
+        }
+    }
+}
+
+fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Status(status @ 300..=399) => format!("answered {status}; redirects are not followed"),
+        Outcome::Status(status) => format!("answered {status}"),
+        Outcome::Error { kind, detail } => format!("{}: {detail}", kind.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_000_000);
+
+    fn policy(seconds: &[u64], jitter: f64) -> RetryPolicy {
+        RetryPolicy::schedule(seconds.iter().copied().map(Duration::from_secs).collect(), jitter).unwrap()
+    }
+
+    fn error(kind: AttemptError) -> Outcome {
+        Outcome::Error { kind, detail: "x".into() }
+    }
+
+    fn decided(
+        policy: &RetryPolicy,
+        before: u32,
+        outcome: &Outcome,
+        retry_after: Option<u64>,
+        unit: f64,
+    ) -> Decision {
+        let retry_after = retry_after.map(Duration::from_secs);
+        decide(policy, &Ended { attempts_before: before, outcome, retry_after, now: NOW, jitter_unit: unit })
+            .0
+    }
+
+    #[test]
+    fn every_outcome() {
+        use AttemptError::{Connect, Dns, Other, RefusedByGuard, Reset, Timeout, Tls, Unsignable};
+        let again = Decision::Retry(Millis(NOW.0 + 5_000));
+        let statuses = [(200, Decision::Delivered), (202, Decision::Delivered), (299, Decision::Delivered)];
+        let retried =
+            [100, 199, 300, 301, 304, 308, 400, 401, 404, 408, 409, 410, 422, 429, 500, 502, 503, 504, 599];
+        let errors = [Dns, Connect, Tls, Timeout, Reset, Other].map(|kind| (error(kind), again));
+        let refused = [RefusedByGuard, Unsignable].map(|kind| (error(kind), Decision::Dead));
+        let table = statuses.map(|(status, decision)| (Outcome::Status(status), decision)).into_iter();
+        let table = table.chain(retried.map(|status| (Outcome::Status(status), again)));
+        let table = table.chain([(Outcome::Status(413), Decision::Dead)]).chain(errors).chain(refused);
+        for (outcome, expected) in table {
+            assert_eq!(decided(&policy(&[5], 0.0), 0, &outcome, None, 0.5), expected, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn due_times() {
+        /// Delays, jitter, attempts before, Retry-After, unit → seconds, or dead.
+        type Row = (&'static [u64], f64, u32, Option<u64>, f64, Option<u64>);
+        let failed = Outcome::Status(503);
+        let table: [Row; 13] = [
+            (&[10, 100], 0.0, 0, None, 0.9, Some(10)),
+            (&[10, 100], 0.0, 1, None, 0.9, Some(100)),
+            (&[10, 100], 0.0, 2, None, 0.9, None),
+            (&[10, 100], 0.0, 3, Some(1), 0.9, None),
+            (&[], 0.0, 0, None, 0.9, None),
+            (&[10], 0.2, 0, None, 0.0, Some(8)),
+            (&[10], 0.2, 0, None, 0.5, Some(10)),
+            (&[10], 0.2, 0, None, 1.0, Some(12)),
+            (&[10], 0.2, 0, Some(11), 1.0, Some(12)),
+            (&[10], 0.2, 0, Some(13), 1.0, Some(13)),
+            (&[10], 0.0, 0, Some(86_400), 0.5, Some(86_400)),
+            (&[10], 0.0, 0, Some(u64::MAX), 0.5, Some(86_400)),
+            (&[200_000], 0.0, 0, Some(u64::MAX), 0.5, Some(200_000)),
+        ];
+        for (delays, jitter, before, retry_after, unit, expected) in table {
+            let decision = decided(&policy(delays, jitter), before, &failed, retry_after, unit);
+            let due = |s: u64| Decision::Retry(NOW.after(Duration::from_secs(s)));
+            assert_eq!(decision, expected.map_or(Decision::Dead, due), "{delays:?} {before} {retry_after:?}");
+        }
+        let capped = policy(&[10], 0.0).with_retry_after_cap(Duration::from_mins(1));
+        assert_eq!(decided(&capped, 0, &failed, Some(3_600), 0.5), Decision::Retry(Millis(NOW.0 + 60_000)));
+    }
+
+    #[test]
+    fn reasons_are_for_people() {
+        let reason = |before, outcome: &Outcome, retry_after| {
+            let policy = policy(&[5, 300], 0.0);
+            decide(
+                &policy,
+                &Ended { attempts_before: before, outcome, retry_after, now: NOW, jitter_unit: 0.5 },
+            )
+            .1
+        };
+        let refused = error(AttemptError::RefusedByGuard);
+        let wait = Some(Duration::from_mins(1));
+        assert_eq!(reason(0, &Outcome::Status(204), None), "answered 204");
+        assert_eq!(reason(1, &Outcome::Status(503), None), "answered 503; attempt 3 of 3 in 5m");
+        assert_eq!(
+            reason(0, &Outcome::Status(429), wait),
+            "answered 429; attempt 2 of 3 in 1m, as Retry-After asks"
+        );
+        assert_eq!(reason(2, &Outcome::Status(500), None), "answered 500; attempt 3 of 3 was the last");
+        assert_eq!(reason(0, &refused, None), "refused-by-guard: x; trying again cannot help");
+        assert!(reason(0, &Outcome::Status(302), None).contains("redirects are not followed"));
+    }
+
+    #[test]
+    fn the_exponential_form_is_a_schedule() {
+        let seconds = Duration::from_secs;
+        let policy = RetryPolicy::exponential(5, seconds(1), 3.0, seconds(20), 0.0).unwrap();
+        assert_eq!(policy.delays(), [1, 3, 9, 20].map(seconds));
+        assert!(RetryPolicy::exponential(1, seconds(1), 2.0, seconds(9), 0.0).unwrap().delays().is_empty());
+        assert_eq!(
+            RetryPolicy::exponential(0, seconds(1), 2.0, seconds(9), 0.0),
+            Err(RetryPolicyError::Attempts(0))
+        );
+        assert_eq!(
+            RetryPolicy::exponential(3, seconds(1), 0.5, seconds(9), 0.0),
+            Err(RetryPolicyError::Factor(0.5))
+        );
+        assert_eq!(RetryPolicy::schedule(vec![], 1.5), Err(RetryPolicyError::Jitter(1.5)));
+        assert!(RetryPolicy::schedule(vec![], f64::NAN).is_err());
+    }
+}
