@@ -1,0 +1,119 @@
+//! `GET /api/v1/events/{id}`: what came in, what the steps said, where it went.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::{Parts, deliveries};
+use crate::model::{Event, EventId, format_rfc3339};
+use crate::store::RunRecord;
+
+pub(super) async fn show(
+    State(parts): State<Parts>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    // What is no text is no id either.
+    let Path(id) = id.map_err(|_| Problem::NotFound("no such event"))?;
+    let id = EventId::from_text(id);
+    let record = parts.store.event(&id).await?.ok_or(Problem::NotFound("no such event"))?;
+    let deliveries: Vec<_> = record.deliveries.iter().map(deliveries::summary).collect();
+    let runs: Vec<_> = record.runs.iter().map(run).collect();
+    let mut shown = event_file(&record.event);
+    shown["id"] = json!(record.event.id);
+    shown["received_at"] = json!(format_rfc3339(record.event.received_at));
+    shown["status"] = json!(record.state());
+    shown["repeats"] = json!(record.repeats);
+    shown["runs"] = json!(runs);
+    shown["deliveries"] = json!(deliveries);
+    Ok(Json(shown))
+}
+
+/// The event in the shape of an event file, so that what is shown here can be given to
+/// a plugin's test as it is.
+fn event_file(event: &Event) -> Value {
+    let mut headers = serde_json::Map::new();
+    for header in &event.headers {
+        match headers.get_mut(&header.name) {
+            None => {
+                headers.insert(header.name.clone(), json!(header.value));
+            }
+            Some(Value::Array(values)) => values.push(json!(header.value)),
+            Some(value) => *value = json!([value.take(), header.value]),
+        }
+    }
+    let mut file = json!({
+        "source": event.source,
+        "type": event.event_type,
+        "method": event.method,
+        "path": event.path,
+        "query": event.query,
+        "headers": headers,
+    });
+    let (key, body) = body(event);
+    file[key] = body;
+    file
+}
+
+/// The body as JSON only where that says the same: a text that reads back to the same
+/// bytes is shown as text otherwise, and anything else in base64.
+fn body(event: &Event) -> (&'static str, Value) {
+    match serde_json::from_slice::<Value>(&event.body) {
+        Ok(value) if serde_json::to_vec(&value).is_ok_and(|bytes| bytes == event.body) => ("body", value),
+        _ => match std::str::from_utf8(&event.body) {
+            Ok(text) => ("body_text", json!(text)),
+            Err(_) => ("body_base64", json!(BASE64_STANDARD.encode(&event.body))),
+        },
+    }
+}
+
+fn run(run: &RunRecord) -> Value {
+    json!({
+        "route": run.route,
+        "generation": run.generation,
+        "status": run.state,
+        "held": run.held,
+        "reason": run.reason,
+        "attempts": run.attempts,
+        "due": run.due.map(format_rfc3339),
+        "steps": run.steps,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Header, Millis};
+
+    fn event(body: &'static [u8]) -> Event {
+        let header = |value: &str| Header { name: "x".into(), value: value.into() };
+        Event {
+            id: EventId::from_text("evt_1"),
+            source: "s".into(),
+            event_type: None,
+            received_at: Millis(0),
+            method: "POST".into(),
+            path: "/in/s".into(),
+            query: None,
+            headers: vec![header("1"), header("2"), header("3")],
+            body: bytes::Bytes::from_static(body),
+            attributes: vec![],
+        }
+    }
+
+    #[test]
+    fn bodies_are_shown_so_that_the_bytes_can_be_made_again() {
+        assert_eq!(body(&event(br#"{"b":1,"a":2}"#)), ("body", json!({"b": 1, "a": 2})));
+        assert_eq!(body(&event(br#"{"a": 1}"#)), ("body_text", json!(r#"{"a": 1}"#)));
+        assert_eq!(body(&event(b"plain")), ("body_text", json!("plain")));
+        assert_eq!(body(&event(&[0xff])), ("body_base64", json!("/w==")));
+    }
+
+    #[test]
+    fn repeated_headers_are_a_list() {
+        assert_eq!(event_file(&event(b""))["headers"], json!({ "x": ["1", "2", "3"] }));
+    }
+}

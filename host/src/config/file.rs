@@ -1,0 +1,244 @@
+//! `hookloom.toml` as it is written: the shape and the defaults, nothing decided yet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use toml::Spanned;
+
+use super::units::{Rate, Size, Span};
+use crate::verify::VerifyConfig;
+
+/// A text with its place.
+pub(super) type Text = Spanned<String>;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) server: Server,
+    pub(super) store: Store,
+    pub(super) log: Log,
+    pub(super) plugins: Plugins,
+    pub(super) plugin: BTreeMap<Text, PluginLimits>,
+    pub(super) secrets: BTreeMap<Text, Text>,
+    pub(super) egress: Egress,
+    pub(super) sources: BTreeMap<Text, Source>,
+    pub(super) destinations: BTreeMap<Text, Destination>,
+    pub(super) routes: Vec<Spanned<Route>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Server {
+    pub(super) listen: Option<Text>,
+    pub(super) admin_listen: Option<Text>,
+    pub(super) admin_token: Option<Text>,
+    pub(super) max_body: Option<Size>,
+    pub(super) read_timeout: Option<Span>,
+    pub(super) shutdown_grace: Option<Span>,
+    pub(super) public_url: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Store {
+    pub(super) url: Option<Text>,
+    pub(super) retention: Option<Spanned<Span>>,
+    pub(super) dead_retention: Option<Spanned<Span>>,
+    pub(super) max_backlog: Option<u64>,
+    pub(super) min_free_disk: Option<Size>,
+    pub(super) synchronous: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) level: Option<Text>,
+    pub(super) format: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Plugins {
+    pub(super) dir: Option<PathBuf>,
+    pub(super) workers: Option<usize>,
+    pub(super) deadline: Option<Spanned<Span>>,
+    pub(super) memory: Option<Spanned<Size>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PluginLimits {
+    pub(super) deadline: Option<Spanned<Span>>,
+    pub(super) memory: Option<Spanned<Size>>,
+    pub(super) reuse: Option<Spanned<u32>>,
+    pub(super) grants: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Egress {
+    pub(super) allow: Vec<Text>,
+    pub(super) deny: Vec<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Source {
+    pub(super) scheme: Option<Text>,
+    pub(super) secrets: Vec<Text>,
+    pub(super) verify: Option<Spanned<VerifyConfig>>,
+    pub(super) public_url: Option<Text>,
+    pub(super) dedupe: Option<Span>,
+    pub(super) dedupe_key: Option<Text>,
+    pub(super) rate_limit: Option<Rate>,
+    pub(super) methods: Option<Spanned<Vec<Text>>>,
+    pub(super) reply: Option<Spanned<Reply>>,
+}
+
+/// The answer to an accepted request, where a provider wants another than JSON.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reply {
+    pub(super) status: Option<u16>,
+    pub(super) content_type: Option<String>,
+    #[serde(default)]
+    pub(super) body: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Destination {
+    pub(super) url: Text,
+    #[serde(default)]
+    pub(super) secrets: Vec<Text>,
+    pub(super) timeout: Option<Spanned<Span>>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Text, Text>,
+    #[serde(default)]
+    pub(super) forward_headers: Vec<Text>,
+    pub(super) concurrency: Option<Spanned<usize>>,
+    pub(super) retry: Option<Spanned<Retry>>,
+    pub(super) max_pending: Option<Spanned<u64>>,
+    pub(super) rate_limit: Option<Spanned<Rate>>,
+    pub(super) breaker: Option<Spanned<Breaker>>,
+    pub(super) order: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Breaker {
+    failures: Option<u32>,
+    pause: Option<Span>,
+}
+
+/// Either `schedule`, or the other four; both may have `jitter` and `max_retry_after`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Retry {
+    pub(super) schedule: Option<Vec<Span>>,
+    pub(super) max_attempts: Option<u32>,
+    pub(super) base: Option<Span>,
+    pub(super) factor: Option<f64>,
+    pub(super) cap: Option<Span>,
+    pub(super) jitter: Option<f64>,
+    pub(super) max_retry_after: Option<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    pub(super) name: Text,
+    pub(super) from: Vec<Text>,
+    #[serde(default)]
+    pub(super) types: Vec<Text>,
+    #[serde(default)]
+    pub(super) steps: Vec<Spanned<Step>>,
+    pub(super) to: Vec<Text>,
+}
+
+/// `"drop-bots"`, or a table.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) plugin: String,
+    pub(super) config: Option<toml::Table>,
+    pub(super) on_error: Option<OnError>,
+}
+
+/// `"dead"`, `"drop"`, `"pass"`, or `{ retry = […], then = … }`.
+#[derive(Debug, PartialEq)]
+pub(super) enum OnError {
+    Word(String),
+    Retry { delays: Vec<Span>, then: Option<String> },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepTable {
+    plugin: String,
+    config: Option<toml::Table>,
+    on_error: Option<OnError>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetryTable {
+    retry: Vec<Span>,
+    then: Option<String>,
+}
+
+// A string or a table, by hand: serde's untagged enums would lose the message and the
+// place of what is wrong inside the table.
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StepVisitor;
+
+        impl<'de> Visitor<'de> for StepVisitor {
+            type Value = Step;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a plugin's name, or { plugin = \"…\", config = { … }, on_error = \"…\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, plugin: &str) -> Result<Step, E> {
+                Ok(Step { plugin: plugin.to_owned(), config: None, on_error: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Step, A::Error> {
+                let StepTable { plugin, config, on_error } =
+                    StepTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Step { plugin, config, on_error })
+            }
+        }
+
+        deserializer.deserialize_any(StepVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for OnError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnErrorVisitor;
+
+        impl<'de> Visitor<'de> for OnErrorVisitor {
+            type Value = OnError;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"dead\", \"drop\", \"pass\", or { retry = [\"1s\"], then = \"dead\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<OnError, E> {
+                Ok(OnError::Word(word.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OnError, A::Error> {
+                let RetryTable { retry, then } = RetryTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(OnError::Retry { delays: retry, then })
+            }
+        }
+
+        deserializer.deserialize_any(OnErrorVisitor)
+    }
+}

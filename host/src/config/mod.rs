@@ -1,0 +1,165 @@
+//! The configuration: `hookloom.toml` read, resolved and checked, whole or not at all.
+//!
+//! Only this room reads the environment. What it produces is immutable; a reload makes
+//! another one.
+
+mod file;
+mod problem;
+mod resolve;
+mod secret;
+mod units;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::deliver::{Destination, EgressPolicy};
+use crate::ingest::FrontDoor;
+use crate::plugin::PluginSettings;
+use crate::process::Routes;
+use crate::store::Synchronous;
+
+pub use problem::{Problem, Problems};
+pub use secret::{Secret, SecretOrigin};
+
+/// Every setting with its default and its reason, as `hookloom config default` prints
+/// it.
+pub const DEFAULTS: &str = include_str!("../../config.default.toml");
+
+/// A configuration that can be put in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// Addresses and limits of the front door; the addresses need a restart.
+    pub server: Server,
+    /// The store; all of it needs a restart.
+    pub store: Store,
+    /// How logs are written; needs a restart.
+    pub log: Log,
+    /// The plugins folder, threads and limits; all but the limits need a restart.
+    pub plugins: PluginSettings,
+    /// Sources, and the routes that choose their events.
+    pub front_door: Arc<FrontDoor>,
+    /// Routes by name.
+    pub routes: Arc<Routes>,
+    /// Where deliveries go.
+    pub destinations: Vec<Destination>,
+    /// Where nothing may go.
+    pub egress: EgressPolicy,
+    /// What is allowed but unwise.
+    pub warnings: Vec<Problem>,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where webhooks come in.
+    pub listen: SocketAddr,
+    /// Where operators look.
+    pub admin_listen: SocketAddr,
+    /// What operators say.
+    pub admin_token: Option<Secret>,
+    /// Bytes of a body.
+    pub max_body: usize,
+    /// For a body, from its first byte to its last.
+    pub read_timeout: Duration,
+    /// What attempts in flight get when the gateway stops.
+    pub shutdown_grace: Duration,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The file of the embedded store.
+    pub path: PathBuf,
+    /// What a commit waits for.
+    pub synchronous: Synchronous,
+    /// Unprocessed runs beyond which the door closes.
+    pub max_backlog: u64,
+    /// Free bytes on the store's disk below which the door closes.
+    pub min_free_disk: u64,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or directives such as `info,hookloom::deliver=debug`.
+    pub level: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Config {
+    /// Reads and resolves a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each at its place.
+    pub fn load(file: &Path) -> Result<Self, Problems> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let message = format!("cannot be read: {error}");
+            let remedy = Some("`hookloom init DIR` writes one to start from".to_owned());
+            Problems(vec![Problem { file: file.to_owned(), place: None, message, remedy }])
+        })?;
+        Self::from_text(file, &text)
+    }
+
+    /// Resolves the text of a file; relative paths are relative to `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each at its place.
+    pub fn from_text(file: &Path, text: &str) -> Result<Self, Problems> {
+        resolve::resolve(file, text)
+    }
+
+    /// Every (plugin, config) that a step names.
+    pub fn step_configs(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> = self
+            .routes
+            .values()
+            .flat_map(|route| &route.steps)
+            .map(|step| (step.plugin.clone(), step.config.clone()))
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// `next`, with what only a restart changes as it is here: so the next comparison
+    /// says it again.
+    #[must_use]
+    pub fn without_restart(&self, next: Self) -> Self {
+        let Server { listen, admin_listen, .. } = self.server;
+        let PluginSettings { dir, cache_dir, workers, .. } = self.plugins.clone();
+        Self {
+            server: Server { listen, admin_listen, ..next.server },
+            store: self.store.clone(),
+            log: self.log.clone(),
+            plugins: PluginSettings { dir, cache_dir, workers, ..next.plugins },
+            ..next
+        }
+    }
+
+    /// The settings in which `next` differs and that only a restart changes.
+    pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
+        let Server { listen, admin_listen, admin_token: _, max_body: _, read_timeout: _, shutdown_grace: _ } =
+            &self.server;
+        let mut names = Vec::new();
+        let mut differs = |name, differs: bool| {
+            if differs {
+                names.push(name);
+            }
+        };
+        differs("server.listen", *listen != next.server.listen);
+        differs("server.admin_listen", *admin_listen != next.server.admin_listen);
+        differs("[store]", self.store != next.store);
+        differs("[log]", self.log != next.log);
+        differs("plugins.dir", self.plugins.dir != next.plugins.dir);
+        differs("plugins.workers", self.plugins.workers != next.plugins.workers);
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! `[server]`, `[store]`, `[log]`, `[plugins]`, and settings that have no effect yet.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::Context;
+use crate::config::file::{self, File, Text};
+use crate::config::{Log, Server, Store};
+use crate::plugin::{Limits, PluginSettings};
+use crate::store::Synchronous;
+
+const LISTEN: &str = "127.0.0.1:8080";
+const ADMIN_LISTEN: &str = "127.0.0.1:8081";
+const MAX_BODY_BYTES: usize = 1 << 20;
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+const STORE_PATH: &str = "data/hookloom.db";
+const MAX_BACKLOG: u64 = 1_000_000;
+const MIN_FREE_DISK_BYTES: u64 = 256 << 20;
+const PLUGINS_DIR: &str = "plugins";
+
+pub(super) fn server(context: &mut Context<'_>, file: &file::Server) -> Server {
+    let listen = address(context, file.listen.as_ref(), LISTEN);
+    let admin_listen = address(context, file.admin_listen.as_ref(), ADMIN_LISTEN);
+    let admin_token = file.admin_token.as_ref().and_then(|token| context.secret(token, true));
+    if let Some(written) = &file.admin_listen
+        && !admin_listen.ip().is_loopback()
+        && file.admin_token.is_none()
+    {
+        let message = "the admin side listens beyond this machine and has no token";
+        context.error(written.span(), message, "set server.admin_token, or listen on a loopback address");
+    }
+    Server {
+        listen,
+        admin_listen,
+        admin_token,
+        max_body: file.max_body.map_or(MAX_BODY_BYTES, crate::config::units::Size::bytes),
+        read_timeout: file.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
+        shutdown_grace: file.shutdown_grace.map_or(SHUTDOWN_GRACE, |span| span.0),
+    }
+}
+
+fn address(context: &mut Context<'_>, written: Option<&Text>, default: &str) -> SocketAddr {
+    let parse = |text: &str| text.parse().ok();
+    let text = written.map_or(default, |text| text.get_ref().as_str());
+    // `localhost` is what people write.
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    parse(numeric.as_deref().unwrap_or(text)).unwrap_or_else(|| {
+        if let Some(written) = written {
+            let message = format!("`{text}` is not an address to listen on");
+            context.error(written.span(), message, "write it like \"127.0.0.1:8080\" or \"0.0.0.0:8080\"");
+        }
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    })
+}
+
+pub(super) fn store(context: &mut Context<'_>, file: &file::Store) -> Store {
+    let path = match &file.url {
+        None => context.base.join(STORE_PATH),
+        Some(url) => match url.get_ref().strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => context.base.join(path),
+            _ => {
+                let message = format!("`{}` is not a store", url.get_ref());
+                context.error(url.span(), message, "write it like \"sqlite:data/hookloom.db\"");
+                PathBuf::new()
+            }
+        },
+    };
+    let synchronous = match file.synchronous.as_ref().map(|text| (text.get_ref().as_str(), text.span())) {
+        None | Some(("full", _)) => Synchronous::Full,
+        Some(("off", span)) => {
+            let message =
+                "with `synchronous = \"off\"` a power failure loses events that were answered with 2xx";
+            context.warning(span, message, "only measure with it");
+            Synchronous::Off
+        }
+        Some((other, span)) => {
+            context.error(
+                span,
+                format!("`{other}` is not a way to synchronise"),
+                "write \"full\" or \"off\"",
+            );
+            Synchronous::Full
+        }
+    };
+    Store {
+        path,
+        synchronous,
+        max_backlog: file.max_backlog.unwrap_or(MAX_BACKLOG),
+        min_free_disk: file.min_free_disk.map_or(MIN_FREE_DISK_BYTES, |size| size.0),
+    }
+}
+
+pub(super) fn log(context: &mut Context<'_>, file: &file::Log) -> Log {
+    let json = match file.format.as_ref().map(|text| (text.get_ref().as_str(), text.span())) {
+        None | Some(("text", _)) => false,
+        Some(("json", _)) => true,
+        Some((other, span)) => {
+            context.error(span, format!("`{other}` is not a log format"), "write \"text\" or \"json\"");
+            false
+        }
+    };
+    let level = file.level.as_ref().map_or("info", |text| text.get_ref());
+    if let Some(written) = &file.level
+        && let Err(error) = level.parse::<tracing_subscriber::filter::Targets>()
+    {
+        context.error(
+            written.span(),
+            format!("`{level}` is not a log level: {error}"),
+            "write it like \"info\"",
+        );
+    }
+    Log { level: level.to_owned(), json }
+}
+
+fn default_workers() -> usize {
+    available_parallelism().map_or(2, usize::from)
+}
+
+pub(super) fn plugins(context: &mut Context<'_>, file: &File, store: &Store) -> PluginSettings {
+    let dir = context.base.join(file.plugins.dir.as_deref().unwrap_or(Path::new(PLUGINS_DIR)));
+    let mut defaults = Limits::default();
+    limit(context, &mut defaults, file.plugins.deadline.as_ref(), file.plugins.memory.as_ref());
+    let mut overrides = BTreeMap::new();
+    for (name, written) in &file.plugin {
+        let mut limits = defaults.clone();
+        limit(context, &mut limits, written.deadline.as_ref(), written.memory.as_ref());
+        overrides.insert(name.get_ref().replace('_', "-"), limits);
+    }
+    let workers = file.plugins.workers.unwrap_or_else(default_workers).max(1);
+    // Beside the store and not in the plugins folder: who may add a plugin may not
+    // thereby add compiled code.
+    let cache_dir = store.path.parent().map(|folder| folder.join("plugin-cache"));
+    PluginSettings { dir, cache_dir, workers, defaults, overrides }
+}
+
+fn limit(
+    context: &mut Context<'_>,
+    limits: &mut Limits,
+    deadline: Option<&toml::Spanned<super::super::units::Span>>,
+    memory: Option<&toml::Spanned<super::super::units::Size>>,
+) {
+    if let Some(deadline) = deadline {
+        if !(Duration::from_millis(1)..=Duration::from_mins(1)).contains(&deadline.get_ref().0) {
+            context.error(deadline.span(), "a deadline lies between 1ms and 1m", "");
+        }
+        limits.deadline = deadline.get_ref().0;
+    }
+    if let Some(memory) = memory {
+        if !(64 << 10..=4 << 30).contains(&memory.get_ref().0) {
+            context.error(memory.span(), "a plugin's memory lies between 64KiB and 4GiB", "");
+        }
+        limits.memory = memory.get_ref().bytes();
+    }
+}
+
+/// Settings that this version reads and does not act upon: said, rather than ignored
+/// in silence.
+pub(super) fn without_effect(context: &mut Context<'_>, file: &File) {
+    let mut spans = Vec::new();
+    let mut written = |name: &str, span: Option<std::ops::Range<usize>>| {
+        spans.extend(span.map(|span| (name.to_owned(), span)));
+    };
+    written("retention", file.store.retention.as_ref().map(toml::Spanned::span));
+    written("dead_retention", file.store.dead_retention.as_ref().map(toml::Spanned::span));
+    for limits in file.plugin.values() {
+        written("reuse", limits.reuse.as_ref().filter(|n| *n.get_ref() > 0).map(toml::Spanned::span));
+        written("grants", limits.grants.as_ref().map(toml::Spanned::span));
+    }
+    for name in file.secrets.keys() {
+        written("[secrets]", Some(name.span()));
+    }
+    for destination in file.destinations.values() {
+        written("max_pending", destination.max_pending.as_ref().map(toml::Spanned::span));
+        written("rate_limit", destination.rate_limit.as_ref().map(toml::Spanned::span));
+        written("breaker", destination.breaker.as_ref().map(toml::Spanned::span));
+        written(
+            "order",
+            destination.order.as_ref().filter(|o| o.get_ref() != "none").map(toml::Spanned::span),
+        );
+    }
+    for (name, span) in spans {
+        context.warning(span, format!("`{name}` has no effect in this version"), "");
+    }
+}

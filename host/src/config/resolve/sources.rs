@@ -1,0 +1,185 @@
+//! `[sources.*]`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use toml::Spanned;
+
+use super::Context;
+use crate::config::file::{self, File, Text};
+use crate::config::problem::did_you_mean;
+use crate::config::secret::Secret;
+use crate::ingest::{Dedupe, DedupeBy, RateLimiter, Reply, Source, is_credential};
+use crate::verify::{self, Scheme, SchemeError};
+
+/// How long repeats are recognised where nothing is said.
+const DEDUPE_WINDOW: Duration = Duration::from_hours(24);
+
+pub(super) fn sources(context: &mut Context<'_>, file: &File) -> HashMap<String, Arc<Source>> {
+    let mut sources = HashMap::new();
+    for (name, written) in &file.sources {
+        context.checked_name("source", name);
+        if let Some(source) = source(context, file, name, written) {
+            sources.insert(source.name.clone(), Arc::new(source));
+        }
+    }
+    sources
+}
+
+fn source(context: &mut Context<'_>, file: &File, name: &Text, written: &file::Source) -> Option<Source> {
+    let public_url = match (&written.public_url, &file.server.public_url) {
+        (Some(own), _) => Some(own.get_ref().clone()),
+        (None, Some(base)) => Some(format!("{}/in/{}", base.get_ref().trim_end_matches('/'), name.get_ref())),
+        (None, None) => None,
+    };
+    let secrets: Vec<_> = written.secrets.iter().map(|secret| context.secret(secret, true)).collect();
+    let secrets: Vec<Secret> = secrets.into_iter().collect::<Option<_>>()?;
+    let scheme = scheme(context, name, written, &secrets, public_url.is_some())?;
+    let methods = match &written.methods {
+        None => vec![Method::POST],
+        Some(names) => {
+            if names.get_ref().is_empty() {
+                context.error(
+                    names.span(),
+                    "a source without methods takes nothing",
+                    "leave `methods` out to take POST",
+                );
+            }
+            names.get_ref().iter().filter_map(|name| method(context, name)).collect()
+        }
+    };
+    let dedupe = Dedupe {
+        key: dedupe_key(context, written.dedupe_key.as_ref(), &scheme)?,
+        window: written.dedupe.map_or(DEDUPE_WINDOW, |span| span.0),
+    };
+    Some(Source {
+        name: name.get_ref().clone(),
+        scheme,
+        dedupe,
+        methods,
+        rate_limit: written.rate_limit.map(|rate| RateLimiter::per_second(rate.0)),
+        public_url,
+        reply: match &written.reply {
+            None => None,
+            Some(reply) => Some(self::reply(context, reply)?),
+        },
+    })
+}
+
+fn scheme(
+    context: &mut Context<'_>,
+    name: &Text,
+    written: &file::Source,
+    secrets: &[Secret],
+    has_public_url: bool,
+) -> Option<Scheme> {
+    if written.scheme.is_none() && written.verify.is_none() {
+        let message = format!("source \"{}\" does not say how it verifies", name.get_ref());
+        context.error(name.span(), message, "set `scheme` to a preset, or to \"none\" if anybody may post");
+        return None;
+    }
+    let exposed: Vec<_> = secrets.iter().map(Secret::expose).collect();
+    let preset = written.scheme.as_ref().map(|scheme| scheme.get_ref().as_str());
+    let verify = written.verify.as_ref().map(Spanned::get_ref);
+    match Scheme::compile(preset, verify, &exposed, has_public_url) {
+        Ok(scheme) => {
+            if scheme.is_open() {
+                let message = format!("source \"{}\" accepts what anybody posts", name.get_ref());
+                context.warning(name.span(), message, "");
+            }
+            Some(scheme)
+        }
+        Err(error) => {
+            let remedy = match &error {
+                SchemeError::Unknown { name } => did_you_mean(name, verify::preset_names()),
+                SchemeError::Field { .. } => None,
+            };
+            let remedy = remedy.map(|close| format!("did you mean \"{close}\"?")).unwrap_or_default();
+            let message = format!("source \"{}\": {error}", name.get_ref());
+            let span = place(written, &error).unwrap_or_else(|| name.span());
+            context.error(span, message, &remedy);
+            None
+        }
+    }
+}
+
+/// Where the key is that an error is about.
+fn place(written: &file::Source, error: &SchemeError) -> Option<Range<usize>> {
+    let field = match error {
+        SchemeError::Unknown { .. } => "scheme",
+        SchemeError::Field { field, .. } => field,
+    };
+    let (key, index) = field.split_once('[').unwrap_or((field, ""));
+    match key.split('.').next() {
+        Some("scheme") => written.scheme.as_ref().map(Spanned::span),
+        Some("secrets") => {
+            let index: usize = index.trim_end_matches(']').parse().unwrap_or(0);
+            written.secrets.get(index).map(Spanned::span)
+        }
+        Some("verify") => written.verify.as_ref().map(Spanned::span),
+        _ => None,
+    }
+}
+
+fn method(context: &mut Context<'_>, name: &Text) -> Option<Method> {
+    let method = Method::from_bytes(name.get_ref().to_ascii_uppercase().as_bytes()).ok();
+    if method.is_none() {
+        context.error(name.span(), format!("`{}` is not an HTTP method", name.get_ref()), "");
+    }
+    method
+}
+
+fn dedupe_key(context: &mut Context<'_>, written: Option<&Text>, scheme: &Scheme) -> Option<DedupeBy> {
+    let Some(written) = written else { return Some(DedupeBy::Id) };
+    Some(match written.get_ref().split_once(':') {
+        None if written.get_ref() == "id" => DedupeBy::Id,
+        None if written.get_ref() == "content" => DedupeBy::Content,
+        Some(("header", name)) if HeaderName::from_bytes(name.as_bytes()).is_ok() => {
+            let name = name.to_ascii_lowercase();
+            if is_credential(&name, &scheme.credentials().headers) {
+                let message = format!("`{name}` is a credential, and what makes a repeat is stored");
+                context.error(written.span(), message, "choose a header that names the event");
+            }
+            DedupeBy::Header(name)
+        }
+        Some(("json", pointer)) if pointer.starts_with('/') => DedupeBy::Json(pointer.to_owned()),
+        _ => {
+            let message = format!("`{}` does not say what makes a repeat", written.get_ref());
+            context.error(
+                written.span(),
+                message,
+                "write \"id\", \"header:x-id\", \"json:/id\" or \"content\"",
+            );
+            return None;
+        }
+    })
+}
+
+fn reply(context: &mut Context<'_>, written: &Spanned<file::Reply>) -> Option<Reply> {
+    let file::Reply { status, content_type, body } = written.get_ref();
+    let status = StatusCode::from_u16(status.unwrap_or(200)).ok().filter(StatusCode::is_success);
+    let Some(status) = status else {
+        context.error(
+            written.span(),
+            "an accepted request is answered with 2xx",
+            "choose a status from 200 to 299",
+        );
+        return None;
+    };
+    let content_type = match content_type.as_deref().map(HeaderValue::from_str) {
+        None => None,
+        Some(Ok(kind)) => Some(kind),
+        Some(Err(_)) => {
+            context.error(
+                written.span(),
+                "`content_type` is not one that HTTP allows",
+                "write it like \"text/xml\"",
+            );
+            return None;
+        }
+    };
+    Some(Reply { status, content_type, body: body.clone() })
+}

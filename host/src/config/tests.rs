@@ -1,0 +1,166 @@
+//! Whole files, good and bad, and what is said of them.
+
+use super::*;
+
+const GOOD: &str = r#"
+[sources.github]
+scheme = "github"
+secrets = ["It's a Secret to Everybody"]
+
+[sources.open]
+scheme = "none"
+
+[destinations.crm]
+url = "https://crm.example.com/hooks"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+
+[[routes]]
+name = "issues"
+from = ["github"]
+types = ["issues"]
+steps = ["drop_bots", { plugin = "redact", config = { paths = ["/a"] }, on_error = { retry = ["1s"], then = "pass" } }]
+to = ["crm"]
+"#;
+
+fn load(text: &str) -> Result<Config, Problems> {
+    Config::from_text(Path::new("/etc/hookloom/hookloom.toml"), text)
+}
+
+fn problems(text: &str) -> String {
+    load(text).expect_err("the file was accepted").to_string()
+}
+
+#[test]
+fn the_commented_defaults_are_the_defaults() {
+    let (written, silent) = (load(DEFAULTS).unwrap(), load("").unwrap());
+    assert_eq!(written.server, silent.server);
+    assert_eq!(written.store, silent.store);
+    assert_eq!(written.log, silent.log);
+    assert_eq!(written.plugins, silent.plugins);
+    assert_eq!(written.egress, silent.egress);
+}
+
+#[test]
+fn the_examples_among_the_defaults_are_valid() {
+    let uncomment = |line: &str| match line.strip_prefix("# ") {
+        Some(code) if code.starts_with(['[', '{', ']', ' ']) || code.contains(" = ") => code.to_owned(),
+        _ => line.to_owned(),
+    };
+    let text: String = DEFAULTS.lines().map(|line| uncomment(line) + "\n").collect();
+    // Two forms of `retry` and two prose lines with " = " in them cannot both stand.
+    let text = text.replace("\nretry = { max_attempts", "\n# retry = { max_attempts");
+    let text = text.replace("env:HOOKLOOM_ADMIN_TOKEN", "t").replace("env:GITHUB_SECRET", "s");
+    let text = text.replace("env:INHOUSE_SECRET", "s").replace("env:CRM_AUTH", "Bearer t");
+    let text = text.replace("env:CRM_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let config = load(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.routes.len(), 1);
+    assert_eq!(config.front_door.sources.len(), 2);
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let config = load(GOOD).unwrap();
+    assert_eq!(config.store.path, Path::new("/etc/hookloom/data/hookloom.db"));
+    assert_eq!(config.plugins.dir, Path::new("/etc/hookloom/plugins"));
+}
+
+#[test]
+fn steps_have_normal_names_and_json_configs() {
+    let config = load(GOOD).unwrap();
+    let expected = [("drop-bots", "null"), ("redact", r#"{"paths":["/a"]}"#)];
+    let configs = config.step_configs();
+    let configs: Vec<_> = configs.iter().map(|(p, c)| (p.as_str(), c.as_str())).collect();
+    assert_eq!(configs, expected);
+}
+
+#[test]
+fn secrets_in_the_file_and_open_sources_are_warned_of() {
+    let warnings: Vec<_> = load(GOOD).unwrap().warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("/etc/hookloom/hookloom.toml:4:12: the secret stands in"),
+        "{}",
+        warnings[0]
+    );
+    assert!(!format!("{:?}", load(GOOD).unwrap()).contains("Everybody"), "a secret was printed");
+}
+
+#[test]
+fn mistakes_are_shown_at_their_place_with_a_remedy() {
+    let cases = [
+        ("[server]\nlisten = \"nowhere\"", ":2:10: `nowhere` is not an address"),
+        ("[server]\nadmin_listen = \"0.0.0.0:1\"", "has no token"),
+        ("[server]\nlistne = \"x\"", ":2:1: unknown field `listne`"),
+        ("[server]\nmax_body = \"much\"", ":2:12: `much` is not a size"),
+        ("[store]\nurl = \"postgres://x\"", "is not a store"),
+        ("[sources.a]", "does not say how it verifies"),
+        ("[sources.a]\nscheme = \"gihub\"\nsecrets = [\"x\"]", "did you mean \"github\"?"),
+        ("[sources.a]\nscheme = \"github\"", "source \"a\""),
+        (
+            "[sources.a]\nscheme = \"github\"\nsecrets = [\"env:HOOKLOOM_TEST_UNSET\"]",
+            "HOOKLOOM_TEST_UNSET is not set",
+        ),
+        ("[sources.\"a b\"]\nscheme = \"none\"", "cannot be the name of a source"),
+        ("[sources.a]\nscheme = \"none\"\ndedupe_key = \"x\"", "does not say what makes a repeat"),
+        ("[sources.a]\nscheme = \"none\"\ndedupe_key = \"header:a b\"", "does not say what makes a repeat"),
+        (
+            "[sources.a]\nscheme = \"none\"\ndedupe_key = \"header:Authorization\"",
+            ":3:14: `authorization` is a credential",
+        ),
+        ("[sources.a]\nscheme = \"none\"\nmethods = []", ":3:11: a source without methods"),
+        ("[sources.a]\nscheme = \"none\"\nreply = { status = 500 }", "answered with 2xx"),
+        (
+            "[sources.a]\nscheme = \"none\"\nreply = { content_type = \"a\\nb\" }",
+            ":3:9: `content_type` is not one",
+        ),
+        ("[destinations.d]\nurl = \"crm\"", ":2:7: `crm` is not a URL"),
+        ("[destinations.d]\nurl = \"ftp://x\"", "begins with http"),
+        ("[destinations.d]\nurl = \"http://x\"\nsecrets = [\"abc\"]", "begins with whsec_"),
+        ("[destinations.d]\nurl = \"http://x\"\nretry = { schedule = [], base = \"1s\" }", "two forms"),
+        ("[destinations.d]\nurl = \"http://x\"\nheaders = { \"webhook-id\" = \"x\" }", "set by the gateway"),
+        ("[egress]\nallow = [\"10.0.0.1/8\"]", "write 10.0.0.0/8"),
+        ("[[routes]]\nname = \"r\"\nfrom = [\"a\"]\nto = [\"b\"]", "there is no source \"a\""),
+        ("[[routes]]\nname = \"r\"\nfrom = []\nto = []", "takes from no source"),
+    ];
+    for (text, expected) in cases {
+        let shown = problems(text);
+        assert!(shown.contains(expected), "{text}\n  gave: {shown}\n  not: {expected}");
+    }
+}
+
+#[test]
+fn steps_are_checked_inside_their_tables() {
+    let step = |step: &str| GOOD.replace("\"drop_bots\"", step);
+    assert!(problems(&step("{ plugin = \"x\", confg = {} }")).contains("unknown field `confg`"));
+    assert!(
+        problems(&step("{ plugin = \"x\", on_error = \"ignore\" }"))
+            .contains("`ignore` is not what can follow")
+    );
+    assert!(problems(&step("3")).contains("a plugin's name, or"));
+}
+
+#[test]
+fn all_mistakes_are_shown_at_once() {
+    let problems = load("[destinations.d]\nurl = \"crm\"\n[sources.a]\n").unwrap_err();
+    assert_eq!(problems.0.len(), 2);
+}
+
+#[test]
+fn settings_without_effect_are_said() {
+    let text =
+        "[store]\nretention = \"7d\"\n[destinations.d]\nurl = \"http://x\"\nbreaker = { failures = 2 }";
+    let warnings = load(text).unwrap().warnings;
+    assert_eq!(warnings.len(), 2);
+    assert!(warnings.iter().all(|w| w.message.contains("has no effect in this version")));
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let (before, after) =
+        (load("").unwrap(), load("[server]\nlisten = \"127.0.0.1:1\"\nmax_body = \"2MiB\"").unwrap());
+    assert_eq!(before.needs_restart(&after), ["server.listen"]);
+    // It is said again until the restart; the rest is in force.
+    let in_force = before.without_restart(after.clone());
+    assert_eq!((in_force.server.listen, in_force.server.max_body), (before.server.listen, 2 << 20));
+    assert_eq!(in_force.needs_restart(&after), ["server.listen"]);
+}
