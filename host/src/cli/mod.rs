@@ -1,0 +1,118 @@
+//! The command line: what there is, and one file a command.
+//!
+//! Data goes to stdout, logs and progress to stderr. Exit codes: 0 done, 1 the thing
+//! asked about failed, 2 usage.
+
+mod cargo;
+mod check;
+mod demo;
+mod init;
+mod listen;
+mod plugin_build;
+mod plugin_new;
+mod samples;
+mod sdk_bundle;
+mod send;
+mod serve;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "hookloom", version, about = "A self-hosted webhook gateway", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway; SIGTERM drains and exits 0, SIGHUP reloads
+    Serve(ConfigFile),
+    /// Validate configuration, secrets, plugins and store
+    Check(ConfigFile),
+    /// Show a gateway at work: real signed webhooks on their way through it
+    Demo(demo::Options),
+    /// Write a configuration, a plugins folder and a first plugin
+    Init(init::Options),
+    /// Sign a webhook as a source's provider would, and post it
+    Send(send::Options),
+    /// Receive deliveries, verify and print them
+    Listen(listen::Options),
+    /// Judge recorded requests
+    Verify(verify::Options),
+    /// Work on plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Show what can be configured
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Write a new plugin crate
+    New(plugin_new::Arguments),
+    /// Build plugin crates into the plugins folder
+    Build(plugin_build::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Every setting with its default, commented
+    Default,
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(short, long, default_value = "hookloom.toml")]
+    config: PathBuf,
+}
+
+/// Parses the command line, runs the command, and says what came of it.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve(file) => serve::run(&file.config),
+        Command::Check(file) => check::run(&file.config),
+        Command::Demo(options) => demo::run(&options),
+        Command::Init(options) => init::run(&options),
+        Command::Send(options) => send::run(&options),
+        Command::Listen(options) => listen::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Plugin(PluginCommand::New(arguments)) => plugin_new::main(&arguments),
+        Command::Plugin(PluginCommand::Build(arguments)) => plugin_build::main(&arguments),
+        Command::Config(ConfigCommand::Default) => {
+            print(crate::config::DEFAULTS);
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        say(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Data, for whoever reads stdout. A reader that went away is not an error.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    let _ = write!(stdout, "{text}{newline}").and_then(|()| stdout.flush());
+}
+
+/// Progress and errors, for whoever watches.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// The runtime of a command.
+fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
+}

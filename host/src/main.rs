@@ -1,0 +1,7 @@
+//! The `hookloom` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hookloom::cli::main()
+}
