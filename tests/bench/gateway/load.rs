@@ -1,0 +1,183 @@
+//! The sender: signed once, sent often, each time under another delivery id.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hookloom_testkit::sender::{SECRET, signed};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::wire::Messages;
+
+/// Bytes of an event's body.
+const BODY: usize = 1024;
+/// Stands where each request has its own id; GitHub's have this length.
+const PLACEHOLDER: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
+
+/// Open connections to a subject.
+pub(crate) struct Load {
+    connections: Vec<Rc<Mutex<Connection>>>,
+}
+
+struct Connection {
+    write: OwnedWriteHalf,
+    answers: Messages<OwnedReadHalf>,
+    request: Vec<u8>,
+    /// Where the id is in `request`.
+    id_at: usize,
+    numbers: Rc<Cell<u64>>,
+}
+
+impl Load {
+    pub(crate) async fn connect(address: SocketAddr, connections: usize) -> Result<Self, Error> {
+        let request = request();
+        let found = request.windows(PLACEHOLDER.len()).position(|part| part == PLACEHOLDER.as_bytes());
+        let id_at = found.ok_or("the request carries no id")?;
+        let numbers = Rc::new(Cell::new(0));
+        let mut open = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let (read, write) = stream.into_split();
+            let (request, numbers) = (request.clone(), Rc::clone(&numbers));
+            let connection = Connection { write, answers: Messages::new(read), request, id_at, numbers };
+            open.push(Rc::new(Mutex::new(connection)));
+        }
+        Ok(Self { connections: open })
+    }
+
+    /// Each connection sends its next request when the last was answered. Returns how
+    /// many were.
+    pub(crate) async fn closed(&self, length: Duration) -> Result<u32, Error> {
+        let end = Instant::now() + length;
+        let answered = self.each(|connection, _| async move {
+            let mut connection = connection.lock().await;
+            let mut answered = 0;
+            while Instant::now() < end {
+                connection.exchange().await?;
+                answered += 1;
+            }
+            Ok(answered)
+        });
+        Ok(answered.await?.into_iter().sum())
+    }
+
+    /// So many requests a second, whether or not earlier ones were answered in time.
+    /// Returns how long each answer took, counted from when its request was due: a
+    /// subject that stalls is charged for everyone who had to wait.
+    pub(crate) async fn paced(&self, rate: f64, length: Duration) -> Result<Vec<Duration>, Error> {
+        let begin = Instant::now() + Duration::from_millis(20);
+        let count = self.connections.len();
+        let latencies = self.each(|connection, first| async move {
+            let mut connection = connection.lock().await;
+            let mut latencies = Vec::new();
+            for turn in (first..).step_by(count) {
+                let due = begin + Duration::from_secs_f64(f64::from(turn) / rate);
+                if due >= begin + length {
+                    break;
+                }
+                // The timer's own lateness is not the subject's.
+                let from = if due > Instant::now() {
+                    tokio::time::sleep_until(due).await;
+                    Instant::now()
+                } else {
+                    due
+                };
+                connection.exchange().await?;
+                latencies.push(from.elapsed());
+            }
+            Ok(latencies)
+        });
+        let mut latencies: Vec<_> = latencies.await?.into_iter().flatten().collect();
+        latencies.sort_unstable();
+        Ok(latencies)
+    }
+
+    async fn each<T: 'static, F>(&self, work: impl Fn(Rc<Mutex<Connection>>, u32) -> F) -> io::Result<Vec<T>>
+    where
+        F: Future<Output = io::Result<T>> + 'static,
+    {
+        let mut tasks = JoinSet::new();
+        for (index, connection) in (0..).zip(&self.connections) {
+            tasks.spawn_local(work(Rc::clone(connection), index));
+        }
+        let mut all = Vec::with_capacity(self.connections.len());
+        while let Some(ended) = tasks.join_next().await {
+            all.push(ended??);
+        }
+        Ok(all)
+    }
+}
+
+impl Connection {
+    async fn exchange(&mut self) -> io::Result<()> {
+        let number = self.numbers.get();
+        self.numbers.set(number + 1);
+        // Scattered as real ids are, so that indexes are as cold as they would be.
+        let id = format!("{:016x}", scatter(number));
+        self.request[self.id_at..][..8].copy_from_slice(&id.as_bytes()[..8]);
+        self.request[self.id_at + PLACEHOLDER.len() - 8..][..8].copy_from_slice(&id.as_bytes()[8..]);
+        self.write.write_all(&self.request).await?;
+        let answer = self.answers.next().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        if answer.head.starts_with(b"HTTP/1.1 200 ") {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("refused: {}", String::from_utf8_lossy(answer.head))))
+    }
+}
+
+/// A bijection (`SplitMix64`'s finalizer): numbers that differ stay different.
+fn scatter(number: u64) -> u64 {
+    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn request() -> Vec<u8> {
+    let body = body();
+    let mut head = String::from(
+        "POST /in/github HTTP/1.1\r\nhost: localhost\r\nuser-agent: GitHub-Hookshot/044aadd\r\n",
+    );
+    for (name, value) in signed("github", SECRET, PLACEHOLDER, Some("issues"), &body) {
+        head.extend([&name, ": ", &value, "\r\n"]);
+    }
+    if !head.contains("content-type") {
+        head += "content-type: application/json\r\n";
+    }
+    let length = format!("content-length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), length.into_bytes(), body].concat()
+}
+
+/// Shaped like an event of GitHub's, [`BODY`] bytes long.
+fn body() -> Vec<u8> {
+    let mut event = json!({
+        "action": "opened",
+        "issue": {
+            "url": "https://api.github.com/repos/octocat/hello-world/issues/1347",
+            "number": 1347,
+            "title": "Found a bug",
+            "user": { "login": "octocat", "id": 1, "type": "User", "site_admin": false },
+            "labels": [{ "id": 208_045_946, "name": "bug", "color": "f29513", "default": true }],
+            "state": "open",
+            "comments": 0,
+            "created_at": "2026-04-22T13:33:48Z",
+            "body": "",
+        },
+        "repository": { "id": 1_296_269, "name": "hello-world", "full_name": "octocat/hello-world", "private": false },
+        "sender": { "login": "octocat", "id": 1, "email": "octocat@example.com", "type": "User" },
+    });
+    let missing = BODY.saturating_sub(event.to_string().len());
+    event["issue"]["body"] =
+        "I'm having a problem with this. ".chars().cycle().take(missing).collect::<String>().into();
+    event.to_string().into_bytes()
+}
