@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 
-use super::{plugin_new, print};
+use super::{plugin_new, print, signing_secret};
 use crate::clock::Random;
 
 /// The plugin that is written first.
@@ -37,12 +35,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     plugin_new::create(&dir.join("plugins"), FIRST_PLUGIN)?;
     print(&next_steps(dir));
     Ok(ExitCode::SUCCESS)
-}
-
-fn signing_secret(random: &Random) -> String {
-    let mut key = [0; 32];
-    random.fill(&mut key);
-    format!("whsec_{}", BASE64_STANDARD.encode(key))
 }
 
 /// Readable by its owner alone.

@@ -19,7 +19,11 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use clap::{Parser, Subcommand};
+
+use crate::clock::Random;
 
 #[derive(Debug, Parser)]
 #[command(name = "hookloom", version, about = "A self-hosted webhook gateway", max_term_width = 100)]
@@ -109,6 +113,13 @@ fn print(text: &str) {
 fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// A fresh `whsec_…` of 32 bytes.
+fn signing_secret(random: &Random) -> String {
+    let mut key = [0; 32];
+    random.fill(&mut key);
+    format!("whsec_{}", BASE64_STANDARD.encode(key))
 }
 
 /// The runtime of a command.

@@ -9,10 +9,10 @@ use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::guard::EgressPolicy;
-use super::request::is_reserved;
 use super::retry::RetryPolicy;
 use super::sign::SigningKey;
 use super::transport::{Transport, TransportError};
+use crate::model::Header;
 
 /// The longest timeout of an attempt; leases outlast it.
 pub const MAX_TIMEOUT: Duration = Duration::from_mins(5);
@@ -98,7 +98,7 @@ impl Destination {
             return Err(DestinationError::Concurrency);
         }
         let mut names = self.headers.iter().map(|(name, _)| name).chain(&self.forward_headers);
-        match names.find(|name| is_reserved(name.as_str())) {
+        match names.find(|name| Header::is_reserved(name.as_str())) {
             Some(name) => Err(DestinationError::Reserved(name.clone())),
             None => Ok(()),
         }

@@ -40,7 +40,6 @@ pub use cidr::{Cidr, CidrError};
 pub use destination::{Destination, DestinationError, MAX_CONCURRENCY, MAX_TIMEOUT, Targets, TargetsError};
 pub use guard::{EgressPolicy, Refusal};
 pub use post::{Answer, PostError, Poster};
-pub use request::is_reserved;
 pub use retry::{DEFAULT_RETRY_AFTER_CAP, MAX_DELAYS, RetryPolicy, RetryPolicyError};
 pub use sign::{ADVISED_SECRET_BYTES, MIN_SECRET_BYTES, SigningKey, SigningKeyError, sign};
 pub use stage::{Deliver, LEASE};

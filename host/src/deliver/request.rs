@@ -3,7 +3,7 @@
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::model::{Delivery, MASK, Millis};
+use crate::model::{Delivery, Header, MASK, Millis};
 
 use super::destination::Destination;
 use super::sign::sign;
@@ -18,28 +18,6 @@ const SOURCE: HeaderName = HeaderName::from_static("hookloom-source");
 const EVENT_TYPE: HeaderName = HeaderName::from_static("hookloom-event-type");
 const ATTEMPT: HeaderName = HeaderName::from_static("hookloom-attempt");
 
-/// Names that say where a message goes and how it is framed: the connection's business,
-/// never a plugin's or a configuration's (RFC 9110 §7.6.1, RFC 9112).
-const FRAMING: [&str; 12] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Whether only the gateway sets that (lower-case) header.
-pub fn is_reserved(name: &str) -> bool {
-    name.starts_with("webhook-") || name.starts_with("hookloom-") || FRAMING.contains(&name)
-}
-
 /// All headers of an attempt that begins at `at`.
 ///
 /// In rising precedence: what describes the body, the event's headers that the
@@ -52,7 +30,7 @@ pub(super) fn headers(delivery: &Delivery, destination: &Destination, at: Millis
     carry(&mut map, delivery, &destination.forward_headers);
     for (i, header) in delivery.message.set_headers.iter().enumerate() {
         let Ok(name) = HeaderName::from_bytes(header.name.as_bytes()) else { continue };
-        if is_reserved(name.as_str()) {
+        if Header::is_reserved(name.as_str()) {
             continue;
         }
         let again = delivery.message.set_headers[..i].iter().any(|earlier| earlier.name == header.name);
@@ -74,7 +52,7 @@ pub(super) fn headers(delivery: &Delivery, destination: &Destination, at: Millis
 fn carry(map: &mut HeaderMap, delivery: &Delivery, forward: &[HeaderName]) {
     let (event, message) = (&delivery.event, &delivery.message);
     let removed = |name: &str| message.remove_headers.iter().any(|r| r == name);
-    for name in forward.iter().filter(|name| !removed(name.as_str()) && !is_reserved(name.as_str())) {
+    for name in forward.iter().filter(|name| !removed(name.as_str()) && !Header::is_reserved(name.as_str())) {
         let values = event.headers.iter().filter(|h| h.name == name.as_str() && h.value != MASK);
         for (i, header) in values.enumerate() {
             put(map, name.clone(), &header.value, i > 0);
@@ -245,10 +223,10 @@ mod tests {
     #[test]
     fn reserved_names() {
         for name in ["webhook-id", "webhook-anything", "hookloom-source", "host", "content-length", "te"] {
-            assert!(is_reserved(name), "{name}");
+            assert!(Header::is_reserved(name), "{name}");
         }
         for name in ["authorization", "content-type", "x-webhook-id", "user-agent", "cookie"] {
-            assert!(!is_reserved(name), "{name}");
+            assert!(!Header::is_reserved(name), "{name}");
         }
     }
 }

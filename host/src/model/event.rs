@@ -17,6 +17,30 @@ pub struct Header {
     pub value: String,
 }
 
+/// Names that say where a message goes and how it is framed: the connection's business,
+/// never a plugin's or a configuration's (RFC 9110 §7.6.1, RFC 9112).
+const FRAMING: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Header {
+    /// Whether only the gateway sends that (lower-case) header.
+    pub fn is_reserved(name: &str) -> bool {
+        name.starts_with("webhook-") || name.starts_with("hookloom-") || FRAMING.contains(&name)
+    }
+}
+
 /// A named fact about an event that is not part of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribute {

@@ -11,23 +11,6 @@ use super::call::{Failure, Output, PluginMessage};
 use super::limits::{ITEMS, Limits};
 use crate::model::{Attribute, Header, StepVerdict};
 
-/// Headers that frame a request (RFC 9112, RFC 9110 section 7.6.1) or describe its
-/// body, which only the gateway knows when it sends.
-const FRAMING: [&str; 11] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "proxy-authorization",
-];
-/// Prefixes of the headers that the gateway itself sends.
-const OWN: [&str; 2] = ["webhook-", "hookloom-"];
 /// Longest idempotency suffix, in characters.
 const SUFFIX: usize = 64;
 
@@ -130,7 +113,7 @@ fn message(wire: types::Message) -> Result<PluginMessage, String> {
 fn allowed(name: &str) -> Result<String, String> {
     let name = HeaderName::try_from(name).map_err(|_| format!("{name:?} is not the name of a header"))?;
     let name = name.as_str();
-    if FRAMING.contains(&name) || OWN.iter().any(|prefix| name.starts_with(prefix)) {
+    if Header::is_reserved(name) {
         return Err(format!("the header `{name}` belongs to the gateway"));
     }
     Ok(name.to_owned())

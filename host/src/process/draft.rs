@@ -137,25 +137,11 @@ impl Draft {
 
 /// A header's name in lower case, if a plugin may touch it.
 fn checked_name(name: &str) -> Result<String, String> {
-    /// Headers that frame the request or its connection (RFC 9110 §7.6.1, RFC 9112).
-    const FRAMING: [&str; 11] = [
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-        "proxy-authorization",
-        "proxy-connection",
-    ];
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
         return Err(format!("\"{name}\" is not a header name"));
     };
     let name = name.as_str();
-    if name.starts_with("webhook-") || name.starts_with("hookloom-") || FRAMING.contains(&name) {
+    if Header::is_reserved(name) {
         return Err(format!("the header \"{name}\" is the gateway's"));
     }
     Ok(name.to_owned())

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::{block_on, print, say};
+use super::{block_on, print, say, signing_secret};
 use crate::app::App;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -44,8 +44,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 /// Plays the story; whether everything went as it should.
 async fn show(folder: &std::path::Path, once: bool) -> anyhow::Result<bool> {
     let random = Random::system();
-    let crm = Receiver::start("crm", setting::signing_secret(&random), 1).await?;
-    let chat = Receiver::start("chat", setting::signing_secret(&random), 0).await?;
+    let crm = Receiver::start("crm", signing_secret(&random), 1).await?;
+    let chat = Receiver::start("chat", signing_secret(&random), 0).await?;
     let setting =
         Setting { folder, crm: &crm, chat: &chat, secret: hex::encode(random.bits().to_be_bytes()) };
     setting.write(

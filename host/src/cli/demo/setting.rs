@@ -2,11 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-
 use super::receiver::Receiver;
-use crate::clock::Random;
 
 /// Where the story plays.
 pub(super) struct Setting<'a> {
@@ -15,13 +11,6 @@ pub(super) struct Setting<'a> {
     pub(super) chat: &'a Receiver,
     /// Shared by every provider of the story.
     pub(super) secret: String,
-}
-
-/// A fresh `whsec_…`.
-pub(super) fn signing_secret(random: &Random) -> String {
-    let mut key = [0; 32];
-    random.fill(&mut key);
-    format!("whsec_{}", BASE64_STANDARD.encode(key))
 }
 
 impl Setting<'_> {

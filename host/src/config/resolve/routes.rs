@@ -7,6 +7,7 @@ use toml::Spanned;
 use super::Context;
 use crate::config::file::{self, File};
 use crate::model::{EventTypePattern, OnError, Route, Step};
+use crate::plugin::normalize;
 
 pub(super) fn routes(context: &mut Context<'_>, file: &File) -> Vec<Route> {
     let mut names = HashSet::new();
@@ -84,8 +85,7 @@ fn step(context: &mut Context<'_>, written: &Spanned<file::Step>) -> Option<Step
         None => OnError::Dead,
         Some(policy) => on_error(context, written, policy)?,
     };
-    // "-" and "_" are alike in a plugin's name.
-    Some(Step { plugin: step.plugin.replace('_', "-"), config, on_error })
+    Some(Step { plugin: normalize(&step.plugin), config, on_error })
 }
 
 fn on_error(

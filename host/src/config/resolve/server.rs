@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Context;
 use crate::config::file::{self, File, Text};
 use crate::config::{Log, Server, Store};
-use crate::plugin::{Limits, PluginSettings};
+use crate::plugin::{Limits, PluginSettings, normalize};
 use crate::store::Synchronous;
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -128,7 +128,7 @@ pub(super) fn plugins(context: &mut Context<'_>, file: &File, store: &Store) -> 
     for (name, written) in &file.plugin {
         let mut limits = defaults.clone();
         limit(context, &mut limits, written.deadline.as_ref(), written.memory.as_ref());
-        overrides.insert(name.get_ref().replace('_', "-"), limits);
+        overrides.insert(normalize(name.get_ref()), limits);
     }
     let workers = file.plugins.workers.unwrap_or_else(default_workers).max(1);
     // Beside the store and not in the plugins folder: who may add a plugin may not
