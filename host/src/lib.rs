@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod metrics;
 pub mod model;
+pub mod rate;
 
 pub mod ingest;
 pub mod verify;
@@ -15,6 +16,8 @@ pub mod deliver;
 pub mod store;
 
 pub mod admin;
+pub mod alerts;
+pub mod budget;
 pub mod config;
 
 pub mod app;

@@ -22,7 +22,15 @@ pub struct Metrics {
     attempt_seconds: Family<DestinationLabel, Histogram>,
     delivery_seconds: Family<DestinationLabel, Histogram>,
     deliveries: Family<DeliveryLabels, Counter>,
+    breaker_openings: Family<DestinationLabel, Counter>,
+    destination_breaker: Family<DestinationLabel, Gauge>,
+    destination_paused: Family<DestinationLabel, Gauge>,
+    destination_disabled: Family<DestinationLabel, Gauge>,
+    destination_concurrency: Family<DestinationLabel, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
+    tidied_events: Counter,
+    tidied_keys: Counter,
+    tidied_pages: Counter,
     backlog_runs: Gauge,
     backlog_deliveries: Family<DestinationLabel, Gauge>,
     store_batches: Counter,
@@ -33,6 +41,19 @@ pub struct Metrics {
     plugin_count: Family<PluginMetricLabels, Counter>,
     plugin_observe: Family<PluginMetricLabels, Histogram>,
     plugin_metrics_dropped: Family<PluginLabel, Counter>,
+}
+
+/// How a destination stands, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DestinationGauges {
+    /// 0 closed, 1 half-open, 2 open.
+    pub breaker: i64,
+    /// Whether an operator keeps its deliveries back.
+    pub paused: bool,
+    /// Whether it wants no more.
+    pub disabled: bool,
+    /// Attempts that may be under way; 0 while its breaker is open.
+    pub concurrency: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -122,7 +143,15 @@ impl Metrics {
             attempt_seconds: Family::new_with_constructor(io_histogram),
             delivery_seconds: Family::new_with_constructor(io_histogram),
             deliveries: Family::default(),
+            breaker_openings: Family::default(),
+            destination_breaker: Family::default(),
+            destination_paused: Family::default(),
+            destination_disabled: Family::default(),
+            destination_concurrency: Family::default(),
             reloads: Family::default(),
+            tidied_events: Counter::default(),
+            tidied_keys: Counter::default(),
+            tidied_pages: Counter::default(),
             backlog_runs: Gauge::default(),
             backlog_deliveries: Family::default(),
             store_batches: Counter::default(),
@@ -153,7 +182,14 @@ impl Metrics {
         let delivery = self.delivery_seconds.clone();
         r.register_with_unit("delivery", "From receipt to the destination's 2xx", Unit::Seconds, delivery);
         r.register("deliveries", "Deliveries that ended, by state", self.deliveries.clone());
+        self.register_destinations();
+        let r = &mut self.registry;
         r.register("reloads", "Reloads of plugins and configuration", self.reloads.clone());
+        r.register("tidied_events", "Events deleted after their retention", self.tidied_events.clone());
+        let keys = self.tidied_keys.clone();
+        r.register("tidied_keys", "Dedupe keys and plugin state deleted after their time", keys);
+        let pages = self.tidied_pages.clone();
+        r.register("tidied_pages", "Pages of 4 KiB given back to the disk", pages);
         r.register("backlog_runs", "Runs that are pending", self.backlog_runs.clone());
         let waiting = self.backlog_deliveries.clone();
         r.register("backlog_deliveries", "Deliveries that are pending", waiting);
@@ -168,6 +204,20 @@ impl Metrics {
         r.register("plugin_value", "Values that plugins observed", self.plugin_observe.clone());
         let dropped = self.plugin_metrics_dropped.clone();
         r.register("plugin_metrics_dropped", "Plugins' metrics dropped for their name or number", dropped);
+    }
+
+    fn register_destinations(&mut self) {
+        let r = &mut self.registry;
+        let help = "Times that a destination began to be left alone for failing";
+        r.register("breaker_openings", help, self.breaker_openings.clone());
+        let help = "A destination's breaker: 0 closed, 1 half-open (tried one by one), 2 open (left alone)";
+        r.register("destination_breaker", help, self.destination_breaker.clone());
+        let help = "1 while an operator keeps a destination's deliveries back";
+        r.register("destination_paused", help, self.destination_paused.clone());
+        let help = "1 while a destination wants no more deliveries: it answered 410";
+        r.register("destination_disabled", help, self.destination_disabled.clone());
+        let help = "Attempts at once that a destination gets: less than configured while it is overloaded";
+        r.register("destination_concurrency", help, self.destination_concurrency.clone());
     }
 
     /// A request to a source ended: `accepted`, `duplicate`, or the word of its refusal.
@@ -209,9 +259,45 @@ impl Metrics {
         self.delivery_seconds.get_or_create(&label).observe(since_receipt.as_secs_f64());
     }
 
+    /// A destination is left alone for failing. Not counted again after a failed probe.
+    pub fn breaker_opened(&self, destination: &str) {
+        self.breaker_openings.get_or_create(&DestinationLabel { destination: destination.into() }).inc();
+    }
+
+    /// How a destination stands.
+    pub fn destination(&self, destination: &str, gauges: &DestinationGauges) {
+        let label = DestinationLabel { destination: destination.into() };
+        self.destination_breaker.get_or_create(&label).set(gauges.breaker);
+        self.destination_paused.get_or_create(&label).set(gauges.paused.into());
+        self.destination_disabled.get_or_create(&label).set(gauges.disabled.into());
+        let concurrency = i64::try_from(gauges.concurrency).unwrap_or(i64::MAX);
+        self.destination_concurrency.get_or_create(&label).set(concurrency);
+    }
+
+    /// The destination is gone: it stands no way any more.
+    pub fn forget_destination(&self, destination: &str) {
+        let label = DestinationLabel { destination: destination.into() };
+        let gauges = [
+            &self.destination_breaker,
+            &self.destination_paused,
+            &self.destination_disabled,
+            &self.destination_concurrency,
+        ];
+        for gauge in gauges {
+            gauge.remove(&label);
+        }
+    }
+
     /// Plugins or configuration were reloaded (`ok`) or refused (`refused`).
     pub fn reload(&self, what: &'static str, outcome: &'static str) {
         self.reloads.get_or_create(&ReloadLabels { what, outcome }).inc();
+    }
+
+    /// The store was tidied: events, expired keys and values, and pages are gone.
+    pub fn tidied(&self, events: usize, keys: usize, pages: usize) {
+        self.tidied_events.inc_by(events as u64);
+        self.tidied_keys.inc_by(keys as u64);
+        self.tidied_pages.inc_by(pages as u64);
     }
 
     /// How much is waiting.

@@ -38,6 +38,8 @@ pub struct Delivery {
     pub destination: String,
     /// 0, or which replay it belongs to.
     pub generation: u32,
+    /// Of a replay: the id that the message has in generation 0.
+    pub replay_of: Option<DeliveryId>,
     /// What is sent.
     pub message: Message,
     /// Attempts that ended before this claim.
@@ -61,9 +63,12 @@ impl Delivery {
 ///            ▼    │   attempt: 2xx
 /// (commit) pending ──────────────► delivered
 ///            ▲  │ └──────────────► dead        attempts are used up
-///            │  └────────────────► cancelled   by an operator
+///            │  └────────────────► cancelled   by an operator; so can dead
 ///            └──── retry by an operator, or a repeat of the event ◄── dead | cancelled
 /// ```
+///
+/// A delivery that is cancelled during an attempt is delivered all the same when that
+/// attempt arrives: what happened is what is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
@@ -112,9 +117,8 @@ impl Decision {
 }
 
 impl DeliveryState {
-    /// The state after `transition`, or `None` where that cannot happen. Only a
-    /// pending delivery can be attempted or cancelled, and a delivered one never
-    /// becomes pending again: that would be a second delivery of the same id.
+    /// The state after `transition`, or `None` where that cannot happen. A delivered one
+    /// never becomes pending again: that would be a second delivery of the same id.
     pub const fn apply(self, transition: DeliveryTransition) -> Option<Self> {
         match (self, transition) {
             (Self::Pending, DeliveryTransition::Attempted(decision)) => Some(match decision {
@@ -122,7 +126,11 @@ impl DeliveryState {
                 Decision::Retry(_) => Self::Pending,
                 Decision::Dead => Self::Dead,
             }),
-            (Self::Pending, DeliveryTransition::Cancel) => Some(Self::Cancelled),
+            (Self::Cancelled, DeliveryTransition::Attempted(decision)) => Some(match decision {
+                Decision::Delivered => Self::Delivered,
+                Decision::Retry(_) | Decision::Dead => Self::Cancelled,
+            }),
+            (Self::Pending | Self::Dead, DeliveryTransition::Cancel) => Some(Self::Cancelled),
             (Self::Pending | Self::Dead | Self::Cancelled, DeliveryTransition::Retry) => Some(Self::Pending),
             _ => None,
         }
@@ -183,6 +191,8 @@ pub enum AttemptError {
     RefusedByGuard,
     /// The destination is misconfigured: no signature can be made for it.
     Unsignable,
+    /// The head of the answer is larger than anybody's is.
+    TooLarge,
     /// The answer is not HTTP, or anything else.
     Other,
 }
@@ -198,6 +208,7 @@ impl AttemptError {
             Self::Reset => "reset",
             Self::RefusedByGuard => "refused-by-guard",
             Self::Unsignable => "unsignable",
+            Self::TooLarge => "too-large",
             Self::Other => "other",
         }
     }
@@ -239,8 +250,8 @@ mod tests {
         let table = [
             (Pending, [Some(Delivered), Some(Pending), Some(Dead), Some(Pending), Some(Cancelled)]),
             (Delivered, [None; 5]),
-            (Dead, [None, None, None, Some(Pending), None]),
-            (Cancelled, [None, None, None, Some(Pending), None]),
+            (Dead, [None, None, None, Some(Pending), Some(Cancelled)]),
+            (Cancelled, [Some(Delivered), Some(Cancelled), Some(Cancelled), Some(Pending), None]),
         ];
         for (from, expected) in table {
             let transitions = [delivered, retry, dead, DeliveryTransition::Retry, DeliveryTransition::Cancel];

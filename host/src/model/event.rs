@@ -76,6 +76,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// About so many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|h| h.name.len() + h.value.len() + size_of::<Header>());
+        size_of::<Self>() + self.body.len() + headers.sum::<usize>()
+    }
+
     /// The first header of that (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|h| h.name == name).map(|h| h.value.as_str())
@@ -94,4 +100,21 @@ pub enum EventState {
     Dropped,
     /// A run failed or a delivery is dead or cancelled.
     Failed,
+}
+
+impl EventState {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dropped => "dropped",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Delivered, Self::Dropped, Self::Failed].into_iter().find(|s| s.as_str() == word)
+    }
 }

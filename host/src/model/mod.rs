@@ -3,6 +3,7 @@
 mod delivery;
 mod event;
 mod ids;
+mod order;
 mod route;
 mod run;
 mod time;
@@ -12,6 +13,7 @@ pub use delivery::{
 };
 pub use event::{Attribute, Event, EventState, Header, MASK};
 pub use ids::{DeliveryId, EventId, MessageKey};
-pub use route::{EventTypePattern, Route, Step};
+pub use order::{Line, OnDead, Order};
+pub use route::{EventTypePattern, Route, RouteTarget, Step};
 pub use run::{OnError, Run, RunState, StepRecord, StepVerdict};
-pub use time::{Millis, format_rfc3339};
+pub use time::{Millis, format_rfc3339, parse_rfc3339};

@@ -1,6 +1,6 @@
 //! A route, and which events it takes.
 
-use super::OnError;
+use super::{OnDead, OnError, Order};
 
 /// From sources, through steps, to destinations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,22 @@ pub struct Route {
     pub types: Vec<EventTypePattern>,
     /// Run in this order.
     pub steps: Vec<Step>,
-    /// Names of destinations.
-    pub to: Vec<String>,
+    /// Where it leads.
+    pub to: Vec<RouteTarget>,
+}
+
+/// A destination as a route sees it: what has to be known when its deliveries are
+/// created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteTarget {
+    /// The destination's name.
+    pub destination: String,
+    /// Which of its deliveries follow each other.
+    pub order: Order,
+    /// What a dead one means for those behind it.
+    pub on_dead: OnDead,
+    /// Pending deliveries beyond which new ones are born dead.
+    pub max_pending: Option<u64>,
 }
 
 /// One plugin with its configuration in a route.
@@ -34,6 +48,16 @@ pub struct Step {
 pub struct EventTypePattern(String);
 
 impl Route {
+    /// Whether any of its destinations asks for an order.
+    pub fn is_ordered(&self) -> bool {
+        self.to.iter().any(|target| target.order != Order::None)
+    }
+
+    /// Its destination of that name.
+    pub fn target(&self, destination: &str) -> Option<&RouteTarget> {
+        self.to.iter().find(|target| target.destination == destination)
+    }
+
     /// Whether an event of that source and type goes this way. A route without
     /// types takes events without a type, too.
     pub fn takes(&self, source: &str, event_type: Option<&str>) -> bool {

@@ -8,9 +8,11 @@ use super::Event;
 ///
 /// ```text
 /// pending ──► processed | dropped | failed
-///    ▲  │ retry, held                 │ replay, repeat of the event
+///    ▲  │ retry, held                 │ repeat of the event
 ///    └──┘◄────────────────────────────┘
 /// ```
+///
+/// A replay makes a new run, of the next generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
@@ -125,6 +127,11 @@ impl StepVerdict {
                 | Self::Memory
                 | Self::BadOutput
         )
+    }
+
+    /// Whether the plugin broke, rather than answered.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Error | Self::Trap | Self::Timeout | Self::Memory | Self::BadOutput)
     }
 
     /// Whether the run waits, without an attempt being counted.

@@ -1,0 +1,129 @@
+//! A rate limit as one number: the time at which the next one would be on time (the
+//! generic cell rate algorithm, ITU-T I.371). Sources limit requests with it,
+//! destinations attempts.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// So many in a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Between one and the next; above zero.
+    interval: Duration,
+}
+
+impl Rate {
+    /// So many per second; above zero.
+    pub fn per_second(rate: f64) -> Self {
+        let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
+        Self { interval: interval.clamp(Duration::from_nanos(1), Duration::from_hours(24 * 365)) }
+    }
+
+    /// What may come at once: one second's worth, at least one.
+    fn burst(self) -> Duration {
+        self.interval.max(Duration::from_secs(1))
+    }
+}
+
+/// Lets a rate through, with bursts of one second's worth.
+#[derive(Debug)]
+pub struct RateLimiter {
+    rate: Rate,
+    next: Mutex<Duration>,
+}
+
+impl RateLimiter {
+    /// With a whole burst to give.
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, next: Mutex::new(Duration::ZERO) }
+    }
+
+    /// The rate that it lets through.
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Takes one at `now` (monotonic).
+    ///
+    /// # Errors
+    /// How long until there is room.
+    pub fn take(&self, now: Duration) -> Result<(), Duration> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = (*next).max(now).saturating_add(self.rate.interval);
+        let latest = now.saturating_add(self.rate.burst());
+        if after > latest {
+            return Err(after.saturating_sub(latest));
+        }
+        *next = after;
+        Ok(())
+    }
+
+    /// How many could be taken from `now` until `span` later.
+    pub fn within(&self, now: Duration, span: Duration) -> usize {
+        let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = now.saturating_add(span).saturating_add(self.rate.burst());
+        let room = latest.saturating_sub(next.max(now));
+        usize::try_from(room.as_nanos() / self.rate.interval.as_nanos()).unwrap_or(usize::MAX)
+    }
+
+    /// How long from `now` until one can be taken.
+    pub fn wait(&self, now: Duration) -> Duration {
+        let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = next.max(now).saturating_add(self.rate.interval);
+        after.saturating_sub(now.saturating_add(self.rate.burst()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
+    fn per_second(rate: f64) -> RateLimiter {
+        RateLimiter::new(Rate::per_second(rate))
+    }
+
+    #[test]
+    fn a_burst_of_one_second_then_the_rate() {
+        let limiter = per_second(10.0);
+        let now = S(100);
+        assert_eq!((0..20).filter(|_| limiter.take(now).is_ok()).count(), 10);
+        assert_eq!(limiter.take(now), Err(Duration::from_millis(100)));
+        assert!(limiter.take(now + Duration::from_millis(100)).is_ok());
+        assert!(limiter.take(now + Duration::from_millis(100)).is_err());
+    }
+
+    #[test]
+    fn rates_below_one_per_second_let_single_requests_through() {
+        let limiter = per_second(0.1);
+        assert!(limiter.take(Duration::ZERO).is_ok());
+        assert_eq!(limiter.take(Duration::ZERO), Err(S(10)));
+        assert!(limiter.take(S(10)).is_ok());
+    }
+
+    #[test]
+    fn what_is_foretold_is_what_can_be_taken() {
+        for (rate, taken, span) in [(10.0, 0, 0), (10.0, 4, 3), (10.0, 10, 0), (0.1, 1, 0), (0.1, 1, 25)] {
+            let (limiter, now) = (per_second(rate), S(100));
+            (0..taken).for_each(|_| limiter.take(now).unwrap());
+            let foretold = limiter.within(now, S(span));
+            assert_eq!(limiter.take(now).err().unwrap_or_default(), limiter.wait(now), "{rate} {taken}");
+            let limiter = per_second(rate);
+            (0..taken).for_each(|_| limiter.take(now).unwrap());
+            let takes = (0..=span * 1000).map(|ms| now + Duration::from_millis(ms));
+            let took = takes.map(|at| std::iter::repeat_with(|| limiter.take(at)).position(|t| t.is_err()));
+            assert_eq!(took.flatten().sum::<usize>(), foretold, "{rate} {taken} {span}");
+        }
+    }
+
+    #[test]
+    fn the_fastest_and_the_slowest_rate_are_no_accident() {
+        for rate in [f64::from(u32::MAX), f64::MIN_POSITIVE] {
+            let limiter = per_second(rate);
+            assert!(limiter.take(S(1)).is_ok(), "{rate}");
+            limiter.within(S(2), S(5));
+            limiter.wait(S(2));
+        }
+    }
+}
