@@ -7,8 +7,10 @@
 //! No connection, transaction or SQL shows through here, so that another store is one
 //! more file and the conformance suite.
 
+mod command;
 #[cfg(test)]
 mod conformance;
+mod shown;
 mod sqlite;
 
 use std::time::Duration;
@@ -17,10 +19,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventState, Message, Millis, Run, RunState,
-    StepRecord,
+    Attempt, Delivery, DeliveryId, Event, EventId, Line, Message, Millis, OnDead, Run, StepRecord,
 };
 
+pub use command::{
+    Commanded, DeliveryCommand, DestinationCommand, DestinationState, Disabled, Replay, Replayed, Retention,
+    Tidied,
+};
+pub use shown::{
+    Backlog, DeliveryFilter, DeliveryRecord, EventFilter, EventRecord, EventSummary, Page, PageOf, RunRecord,
+};
 pub use sqlite::{SqliteOptions, SqliteStore, StoreInspection, Synchronous};
 
 /// Everything the gateway remembers. Times that decide (due times, expiry of dedupe
@@ -36,8 +44,14 @@ pub trait Store: Send + Sync {
         lease: Option<Duration>,
     ) -> Result<Vec<Accepted>, StoreError>;
 
-    /// Claims up to `limit` due runs, oldest due time first.
-    async fn claim_runs(&self, limit: usize, lease: Duration) -> Result<Claimed<Run>, StoreError>;
+    /// Claims up to `limit` due runs, oldest due time first, and no further one once their
+    /// events have `bytes` together.
+    async fn claim_runs(
+        &self,
+        limit: usize,
+        bytes: usize,
+        lease: Duration,
+    ) -> Result<Claimed<Run>, StoreError>;
 
     /// Ends (or postpones) runs and creates their deliveries. With `lease`, the new
     /// deliveries that are due are claimed for the caller in the same step.
@@ -71,6 +85,44 @@ pub trait Store: Send + Sync {
         deliveries: Vec<(DeliveryId, u64)>,
     ) -> Result<(), StoreError>;
 
+    /// Carries out an operator's command on each of these deliveries.
+    async fn command_deliveries(
+        &self,
+        deliveries: Vec<DeliveryId>,
+        command: DeliveryCommand,
+    ) -> Result<Vec<Commanded>, StoreError>;
+
+    /// Sends events through routes again, each as a new generation of all its runs. The
+    /// new runs are due at once, and in ordered lines they stand behind everything that
+    /// was accepted before.
+    async fn replay(&self, replays: Vec<Replay>) -> Result<Vec<Replayed>, StoreError>;
+
+    /// What is said of destinations; those of which nothing is said are enabled.
+    async fn destinations(&self) -> Result<Vec<DestinationState>, StoreError>;
+
+    /// Changes what is said of a destination, and returns what is said then.
+    async fn command_destination(
+        &self,
+        name: &str,
+        command: DestinationCommand,
+    ) -> Result<DestinationState, StoreError>;
+
+    /// Brings a destination's lines up to a changed configuration: under
+    /// [`OnDead::Skip`] those behind dead ones go on. Looks at `limit` dead ones at most and
+    /// returns whether there are more to look at.
+    async fn settle_lines(
+        &self,
+        destination: &str,
+        on_dead: OnDead,
+        limit: usize,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes a little of what has served its time: finished events with their runs,
+    /// deliveries and attempts, keys and plugin state that have expired; and gives free
+    /// pages back to the disk. Small enough that accepts do not notice. Remembers where
+    /// it went on, and begins again after the end.
+    async fn tidy(&self, retention: &Retention) -> Result<Tidied, StoreError>;
+
     /// One value of a plugin's state, with the version that a later write compares.
     async fn plugin_state(&self, plugin: &str, key: &str) -> Result<Option<StateValue>, StoreError>;
 
@@ -79,6 +131,10 @@ pub trait Store: Send + Sync {
 
     /// One delivery with its attempts.
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<(DeliveryRecord, Vec<Attempt>)>, StoreError>;
+
+    /// Events, newest first. A page looks at a bounded number of events, so it may hold
+    /// fewer than asked for, even none, and still name a next one.
+    async fn events(&self, filter: EventFilter, page: Page) -> Result<PageOf<EventSummary>, StoreError>;
 
     /// Deliveries, newest first.
     async fn deliveries(
@@ -100,9 +156,19 @@ pub struct NewEvent {
     /// The event; its id is new.
     pub event: Event,
     /// Routes that take it; none: it is recorded as dropped.
-    pub routes: Vec<String>,
+    pub routes: Vec<NewRun>,
     /// What makes another request a repeat of this one.
     pub dedupe: Option<DedupeKey>,
+}
+
+/// A run to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// The route's name.
+    pub route: String,
+    /// Whether a destination of the route asks for an order: then what is behind this
+    /// run waits for it.
+    pub ordered: bool,
 }
 
 /// What makes another request a repeat, within one source.
@@ -203,6 +269,21 @@ pub struct NewDelivery {
     pub destination: String,
     /// What is sent.
     pub message: Message,
+    /// Of a replay: the id that the message has in generation 0.
+    pub replay_of: Option<DeliveryId>,
+    /// Where it stands in line, if it does. It becomes due when it is the first there
+    /// and no earlier run of its route is pending.
+    pub line: Option<Line>,
+    /// With so many pending at its destination, it is born dead.
+    pub max_pending: Option<u64>,
+}
+
+impl NewDelivery {
+    /// Of generation 0, in no line and without a bound.
+    pub fn new(id: DeliveryId, destination: impl Into<String>, message: Message) -> Self {
+        let destination = destination.into();
+        Self { id, destination, message, replay_of: None, line: None, max_pending: None }
+    }
 }
 
 /// What a run's plugins read and wrote.
@@ -239,13 +320,25 @@ pub struct StateValue {
 /// What became of one [`RunResult`].
 #[derive(Debug)]
 pub enum Committed {
-    /// It is on disk. The deliveries are there when a lease was asked for.
-    Done(Vec<Delivery>),
+    /// It is on disk.
+    Done(Created),
     /// The lease is no longer the caller's: nothing was written.
     Stale,
     /// State that its plugins read has changed: nothing was written, the lease holds,
     /// and the run is to be repeated.
     Conflict,
+}
+
+/// The deliveries that a run's result made, and what its end set free.
+#[derive(Debug, Default)]
+pub struct Created {
+    /// Claimed for the caller, when a lease was asked for.
+    pub leased: Vec<Delivery>,
+    /// Whether others became due that are to be claimed: no lease was asked for, or they
+    /// stood in line and may go now.
+    pub claimable: bool,
+    /// Born dead, because their destinations had `max_pending`: id and destination.
+    pub dead: Vec<(DeliveryId, String)>,
 }
 
 /// How many deliveries of a destination the caller can take.
@@ -266,141 +359,31 @@ pub struct AttemptRecord {
     pub lease: u64,
     /// What happened and what follows.
     pub attempt: Attempt,
+    /// What its death means for those behind it in its line.
+    pub on_dead: OnDead,
+    /// Disables the destination, in the same step.
+    pub disables: Option<Disables>,
+}
+
+/// That an answer wants no more deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disables {
+    /// The hash of the URL that answered: see [`DestinationState::disabled`].
+    pub url: String,
+    /// For people.
+    pub reason: String,
 }
 
 /// What became of one [`AttemptRecord`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// It is on disk.
-    Done,
+    Done {
+        /// Whether another delivery of its line became due with it.
+        next_in_line: bool,
+    },
     /// The lease is no longer the caller's: nothing was written.
     Stale,
-}
-
-/// One event as it is shown.
-#[derive(Clone, Debug)]
-pub struct EventRecord {
-    /// What came in.
-    pub event: Event,
-    /// By route and generation.
-    pub runs: Vec<RunRecord>,
-    /// In the order of their creation.
-    pub deliveries: Vec<DeliveryRecord>,
-    /// Repeats that were recognised.
-    pub repeats: u64,
-}
-
-impl EventRecord {
-    /// The event's status, from its runs and deliveries.
-    pub fn state(&self) -> EventState {
-        derive_state(
-            self.runs.iter().map(|run| run.state),
-            self.deliveries.iter().map(|delivery| delivery.state),
-        )
-    }
-}
-
-fn derive_state(
-    mut runs: impl Iterator<Item = RunState> + Clone,
-    mut deliveries: impl Iterator<Item = DeliveryState> + Clone,
-) -> EventState {
-    let none = deliveries.clone().next().is_none();
-    if runs.clone().any(|run| run == RunState::Pending) || deliveries.clone().any(|state| !state.is_final()) {
-        EventState::Pending
-    } else if runs.any(|run| run == RunState::Failed)
-        || deliveries.any(|state| state != DeliveryState::Delivered)
-    {
-        EventState::Failed
-    } else if none {
-        EventState::Dropped
-    } else {
-        EventState::Delivered
-    }
-}
-
-/// One run as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunRecord {
-    /// The route's name.
-    pub route: String,
-    /// 0, or which replay.
-    pub generation: u32,
-    /// Where it stands.
-    pub state: RunState,
-    /// Waits for plugins or configuration.
-    pub held: bool,
-    /// Why it was dropped, failed, postponed or held.
-    pub reason: Option<String>,
-    /// Tries that ended without an end.
-    pub attempts: u32,
-    /// When it is due, while it is pending and not held.
-    pub due: Option<Millis>,
-    /// What its steps said at the last try.
-    pub steps: Vec<StepRecord>,
-}
-
-/// One delivery as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryRecord {
-    /// Its `webhook-id`.
-    pub id: DeliveryId,
-    /// The event it came from.
-    pub event: EventId,
-    /// The route's name.
-    pub route: String,
-    /// The destination's name.
-    pub destination: String,
-    /// 0, or which replay.
-    pub generation: u32,
-    /// Where it stands.
-    pub state: DeliveryState,
-    /// Attempts of its schedule that ended. A repeat of its event begins the schedule of
-    /// a dead delivery anew; the earlier attempts are kept beside the new ones.
-    pub attempts: u32,
-    /// When the next is due, while it is pending.
-    pub due: Option<Millis>,
-    /// When it was created.
-    pub created_at: Millis,
-    /// The reason of the last attempt's decision.
-    pub reason: Option<String>,
-}
-
-/// Which deliveries to list; `None` takes all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeliveryFilter {
-    /// By destination.
-    pub destination: Option<String>,
-    /// By state.
-    pub state: Option<DeliveryState>,
-}
-
-/// Which part of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Where the last page ended, as it said.
-    pub cursor: Option<String>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// A part of a list.
-#[derive(Clone, Debug)]
-pub struct PageOf<T> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Where the next part begins; `None`: there is none.
-    pub next: Option<String>,
-}
-
-/// How much is waiting.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Runs that are pending, held ones included.
-    pub runs: u64,
-    /// Of these, held.
-    pub held: u64,
-    /// Pending deliveries by destination.
-    pub deliveries: Vec<(String, u64)>,
 }
 
 /// Why a verb did nothing.
@@ -420,6 +403,9 @@ pub enum StoreError {
     /// The disk is full: nothing was written, and a later call may succeed.
     #[error("the disk is full")]
     Full,
+    /// Another program holds the file: nothing was written, and a later call may succeed.
+    #[error("the store is busy: {0}")]
+    Busy(String),
     /// A write did not reach the disk: nothing is promised until the store is opened
     /// again.
     #[error("the store is broken: {0}")]
@@ -433,32 +419,4 @@ pub enum StoreError {
     /// Anything else; nothing was written.
     #[error("store: {0}")]
     Other(String),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_events_state_follows_from_its_runs_and_deliveries() {
-        use DeliveryState::{Cancelled, Dead, Delivered, Pending as Waiting};
-        use RunState::{Dropped, Failed, Pending, Processed};
-        let table: [(&[RunState], &[DeliveryState], EventState); 11] = [
-            (&[], &[], EventState::Dropped),
-            (&[Dropped, Processed], &[], EventState::Dropped),
-            (&[Dropped, Processed], &[Delivered], EventState::Delivered),
-            (&[Processed], &[Delivered, Delivered], EventState::Delivered),
-            (&[Processed], &[Delivered, Dead], EventState::Failed),
-            (&[Processed], &[Cancelled], EventState::Failed),
-            (&[Failed], &[], EventState::Failed),
-            (&[Failed, Processed], &[Delivered], EventState::Failed),
-            (&[Pending], &[], EventState::Pending),
-            (&[Pending, Failed], &[Dead], EventState::Pending),
-            (&[Processed], &[Waiting, Dead], EventState::Pending),
-        ];
-        for (runs, deliveries, expected) in table {
-            let state = derive_state(runs.iter().copied(), deliveries.iter().copied());
-            assert_eq!(state, expected, "{runs:?} {deliveries:?}");
-        }
-    }
 }

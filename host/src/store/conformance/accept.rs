@@ -1,11 +1,11 @@
 //! `accept`: durable events, their runs, and repeats.
 
 use super::support::{
-    ALMOST_A_MINUTE, HOUR, MINUTE, SECOND, Subject, attempt, event, keyed, new, one, open, result, run_names,
-    to,
+    ALMOST_A_MINUTE, DONE, HOUR, MINUTE, SECOND, Subject, attempt, event, keyed, new, one, open, result,
+    run_names, run_of, to,
 };
 use crate::model::{Decision, DeliveryState, EventId, Millis, RunState};
-use crate::store::{Accepted, NewEvent, Recorded, RunEnd};
+use crate::store::{Accepted, NewEvent, RunEnd};
 
 fn duplicate_of(accepted: &Accepted) -> Option<&str> {
     match accepted {
@@ -131,7 +131,7 @@ pub(in crate::store) async fn a_repeat_makes_failed_runs_due_again(subject: &dyn
 
 pub(in crate::store) async fn a_repeat_leaves_other_runs_alone(subject: &dyn Subject) {
     let b = open(subject).await;
-    let first = NewEvent { routes: vec!["done".into(), "failed".into()], ..keyed("a", "k", HOUR) };
+    let first = NewEvent { routes: vec![run_of("done"), run_of("failed")], ..keyed("a", "k", HOUR) };
     b.accept_unleased(first).await;
     for run in b.claim_runs(9).await.items {
         let end = if run.route == "done" { to(&run, &["d"]) } else { RunEnd::Failed("broken".into()) };
@@ -160,8 +160,8 @@ pub(in crate::store) async fn a_repeat_makes_dead_deliveries_due_again(subject: 
 
     let again = one(b.claim("d", 9).await);
     assert_eq!((&again.id, again.attempts), (&first.id, 0));
-    assert_eq!(b.record(attempt(&again, Decision::Retry(Millis(0)))).await, Recorded::Done);
-    assert_eq!(b.record(attempt(&one(b.claim("d", 9).await), Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&again, Decision::Retry(Millis(0)))).await, DONE);
+    assert_eq!(b.record(attempt(&one(b.claim("d", 9).await), Decision::Delivered)).await, DONE);
     let (shown, attempts) = b.delivery(&first.id).await;
     assert_eq!((shown.state, shown.attempts), (DeliveryState::Delivered, 2));
     assert_eq!(attempts.iter().map(|a| a.number).collect::<Vec<_>>(), [1, 2, 1, 2], "in the order made");

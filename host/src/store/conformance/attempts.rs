@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::support::{ALMOST_AN_HOUR, HOUR, SECOND, START, Subject, attempt, header, one, open};
+use super::support::{ALMOST_AN_HOUR, DONE, HOUR, SECOND, START, Subject, attempt, header, one, open};
 use crate::model::{AttemptError, Decision, DeliveryState, Millis, Outcome};
 use crate::store::Recorded;
 
 pub(in crate::store) async fn a_2xx_delivers(subject: &dyn Subject) {
     let b = open(subject).await;
     let delivery = b.deliver("a", "d").await;
-    assert_eq!(b.record(attempt(&delivery, Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&delivery, Decision::Delivered)).await, DONE);
     let (shown, attempts) = b.delivery(&delivery.id).await;
     assert_eq!((shown.state, shown.attempts, shown.due), (DeliveryState::Delivered, 1, None));
     assert_eq!(shown.reason.as_deref(), Some("because"));
@@ -40,6 +40,20 @@ pub(in crate::store) async fn a_retry_is_pending_until_its_due_time(subject: &dy
     );
 }
 
+pub(in crate::store) async fn an_answer_of_410_costs_no_part_of_the_schedule(subject: &dyn Subject) {
+    let b = open(subject).await;
+    let delivery = b.deliver("a", "d").await;
+    let mut gone = attempt(&delivery, Decision::Retry(START));
+    gone.attempt.outcome = Outcome::Status(410);
+    b.record(gone).await;
+    let (shown, attempts) = b.delivery(&delivery.id).await;
+    assert_eq!((shown.state, shown.attempts, attempts.len()), (DeliveryState::Pending, 0, 1));
+    let again = one(b.claim("d", 9).await);
+    b.record(attempt(&again, Decision::Retry(START))).await;
+    let (shown, attempts) = b.delivery(&delivery.id).await;
+    assert_eq!((shown.attempts, attempts.len()), (1, 2));
+}
+
 pub(in crate::store) async fn a_dead_delivery_is_kept(subject: &dyn Subject) {
     let b = open(subject).await;
     let delivery = b.deliver("a", "d").await;
@@ -63,6 +77,7 @@ pub(in crate::store) async fn every_part_of_an_attempt_is_kept(subject: &dyn Sub
         AttemptError::Reset,
         AttemptError::RefusedByGuard,
         AttemptError::Unsignable,
+        AttemptError::TooLarge,
         AttemptError::Other,
     ];
     let mut expected = Vec::new();
@@ -70,7 +85,7 @@ pub(in crate::store) async fn every_part_of_an_attempt_is_kept(subject: &dyn Sub
         refused.attempt.number = number;
         refused.attempt.outcome = Outcome::Error { kind, detail: format!("{kind:?}") };
         expected.push(refused.attempt.clone());
-        assert_eq!(b.record(refused.clone()).await, Recorded::Done);
+        assert_eq!(b.record(refused.clone()).await, DONE);
         refused.lease = one(b.claim("d", 9).await).lease;
     }
     let mut answered = refused;
@@ -95,7 +110,7 @@ pub(in crate::store) async fn an_attempt_under_a_stale_lease_is_refused(subject:
     stale.lease = stale.lease.wrapping_add(1000);
     let batch = vec![attempt(&stale, Decision::Delivered), attempt(&good, Decision::Delivered)];
     let recorded = b.store.record_attempts(batch).await.unwrap();
-    assert_eq!(recorded, [Recorded::Stale, Recorded::Done]);
+    assert_eq!(recorded, [Recorded::Stale, DONE]);
     let (shown, attempts) = b.delivery(&stale.id).await;
     assert_eq!((shown.state, shown.attempts, attempts.len()), (DeliveryState::Pending, 0, 0));
     assert_eq!(b.delivery(&good.id).await.0.state, DeliveryState::Delivered);
@@ -106,7 +121,7 @@ pub(in crate::store) async fn an_attempt_is_recorded_once(subject: &dyn Subject)
     let delivery = b.deliver("a", "d").await;
     let record = attempt(&delivery, Decision::Delivered);
     let recorded = b.store.record_attempts(vec![record.clone(), record]).await.unwrap();
-    assert_eq!(recorded, [Recorded::Done, Recorded::Stale]);
+    assert_eq!(recorded, [DONE, Recorded::Stale]);
     assert_eq!(b.delivery(&delivery.id).await.1.len(), 1);
 }
 
@@ -117,5 +132,5 @@ pub(in crate::store) async fn another_deliverys_lease_is_refused(subject: &dyn S
     other.lease = one.lease;
     assert_eq!(b.record(attempt(&other, Decision::Delivered)).await, Recorded::Stale);
     assert_eq!(b.delivery(&other.id).await.0.state, DeliveryState::Pending);
-    assert_eq!(b.record(attempt(&one, Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&one, Decision::Delivered)).await, DONE);
 }

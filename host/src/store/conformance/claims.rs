@@ -1,8 +1,8 @@
 //! Claims, their order and limits, and the leases that they give.
 
 use super::support::{
-    ALMOST_A_MINUTE, HOUR, MINUTE, SECOND, START, Subject, attempt, delivery_names, name, new, one, open,
-    result, run_names, to,
+    ALMOST_A_MINUTE, DONE, HOUR, MINUTE, SECOND, START, Subject, attempt, delivery_names, name, new, one,
+    open, result, run_names, to,
 };
 use crate::model::{Decision, DeliveryState, RunState};
 use crate::store::{Committed, Recorded, RunEnd, RunLease, Want};
@@ -28,7 +28,20 @@ pub(in crate::store) async fn what_is_leased_is_not_claimed_again(subject: &dyn 
     assert_eq!(run_names(&b.claim_runs(9).await), ["b"]);
     assert!(b.claim_runs(9).await.items.is_empty());
     assert!(b.claim("d", 9).await.items.is_empty());
-    assert_eq!(b.record(attempt(&delivery, Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&delivery, Decision::Delivered)).await, DONE);
+}
+
+pub(in crate::store) async fn a_claim_of_runs_ends_with_the_bytes_that_are_asked_for(subject: &dyn Subject) {
+    let b = open(subject).await;
+    for name in ["a", "b", "c"] {
+        b.accept_unleased(new(name, &["r"])).await;
+    }
+    let size = b.store.claim_runs(1, usize::MAX, SECOND).await.unwrap().items[0].event.size();
+    b.clock.advance(SECOND);
+    let claimed = b.store.claim_runs(9, size + 1, MINUTE).await.unwrap();
+    assert_eq!((run_names(&claimed).len(), claimed.next_due.is_some()), (2, true));
+    let at_least_one = b.store.claim_runs(9, 0, MINUTE).await.unwrap();
+    assert_eq!((run_names(&at_least_one).len(), at_least_one.next_due), (1, None));
 }
 
 pub(in crate::store) async fn an_expired_lease_is_claimable_and_its_token_then_stale(subject: &dyn Subject) {
@@ -124,7 +137,7 @@ pub(in crate::store) async fn expired_delivery_leases_are_claimable_and_their_to
     assert_eq!(b.record(attempt(&first, Decision::Dead)).await, Recorded::Stale);
     let (shown, attempts) = b.delivery(&first.id).await;
     assert_eq!((shown.state, attempts.len()), (DeliveryState::Pending, 0));
-    assert_eq!(b.record(attempt(&second, Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&second, Decision::Delivered)).await, DONE);
 }
 
 pub(in crate::store) async fn released_deliveries_are_claimable_at_once(subject: &dyn Subject) {
@@ -154,7 +167,7 @@ pub(in crate::store) async fn leases_are_void_after_reopening(subject: &dyn Subj
     let b = b.reopen(subject).await;
     let claimed = one(b.claim("d", 9).await);
     assert_eq!(b.record(attempt(&old, Decision::Dead)).await, Recorded::Stale);
-    assert_eq!(b.record(attempt(&claimed, Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&claimed, Decision::Delivered)).await, DONE);
     assert_eq!(run_names(&b.claim_runs(9).await), ["b"]);
     assert!(matches!(b.commit(result(&run, to(&run, &["d"]))).await, Committed::Stale));
 }

@@ -1,18 +1,18 @@
 //! `commit_processed`: where runs go, and the deliveries that they become.
 
 use super::support::{
-    ALMOST_AN_HOUR, HOUR, MINUTE, SECOND, Subject, attempt, delivery_id, event, header, name, new, one, open,
-    result, to,
+    ALMOST_AN_HOUR, DONE, HOUR, MINUTE, SECOND, Subject, attempt, delivery_id, event, header, name, new, one,
+    open, result, to,
 };
 use crate::model::{Decision, DeliveryId, DeliveryState, Message, RunState, StepRecord, StepVerdict};
-use crate::store::{Committed, NewDelivery, Recorded, Resumed, RunEnd};
+use crate::store::{Committed, NewDelivery, Resumed, RunEnd};
 
 pub(in crate::store) async fn deliveries_are_born_pending_and_due(subject: &dyn Subject) {
     let b = open(subject).await;
     let run = b.accept("a", &["r"]).await.remove(0);
     b.clock.advance(SECOND);
     let committed = b.store.commit_processed(vec![result(&run, to(&run, &["x", "y"]))], None).await.unwrap();
-    assert!(matches!(&committed[..], [Committed::Done(leased)] if leased.is_empty()));
+    assert!(matches!(&committed[..], [Committed::Done(leased)] if leased.leased.is_empty()));
     let shown = b.shown("a").await;
     assert_eq!(shown.runs[0].state, RunState::Processed);
     assert_eq!(shown.runs[0].due, None);
@@ -35,14 +35,14 @@ pub(in crate::store) async fn with_a_lease_new_deliveries_are_handed_over(subjec
         set_headers: vec![header("x-set", "1"), header("x-set", "2")],
         remove_headers: vec!["x-b".into()],
     };
-    let own = NewDelivery { id: DeliveryId::from_text("msg_own"), destination: "d".into(), message };
+    let own = NewDelivery::new(DeliveryId::from_text("msg_own"), "d", message);
     let RunEnd::Processed(mut new) = to(&run, &["plain"]) else { unreachable!() };
     new.push(own.clone());
     let handed = b.done(result(&run, RunEnd::Processed(new))).await;
     assert!(b.claim("d", 9).await.items.is_empty());
     assert_eq!((&handed[0].message, handed[0].body()), (&Message::default(), &event("a").body));
     assert_eq!((&handed[1].message, &handed[1].id, handed[1].attempts), (&own.message, &own.id, 0));
-    assert_eq!(b.record(attempt(&handed[0], Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&handed[0], Decision::Delivered)).await, DONE);
     // What is claimed later is the same as what was handed over.
     b.store.release(Vec::new(), vec![(own.id.clone(), handed[1].lease)]).await.unwrap();
     let claimed = one(b.claim("d", 9).await);
@@ -163,11 +163,8 @@ pub(in crate::store) async fn a_delivery_that_exists_is_left_as_it_is(subject: &
     let delivered = b.done(result(&run, to(&run, &["d"]))).await.remove(0);
     b.record(attempt(&delivered, Decision::Delivered)).await;
     let other = b.accept("b", &["r"]).await.remove(0);
-    let same = NewDelivery {
-        id: delivered.id.clone(),
-        destination: "d".into(),
-        message: Message { body: Some("other bytes".into()), ..Message::default() },
-    };
+    let other_bytes = Message { body: Some("other bytes".into()), ..Message::default() };
+    let same = NewDelivery::new(delivered.id.clone(), "d", other_bytes);
     let RunEnd::Processed(mut new) = to(&other, &["e"]) else { unreachable!() };
     new.push(same);
     let handed = b.done(result(&other, RunEnd::Processed(new))).await;
@@ -192,7 +189,7 @@ pub(in crate::store) async fn one_stale_result_leaves_the_others(subject: &dyn S
     ];
     let committed = b.store.commit_processed(batch, Some(MINUTE)).await.unwrap();
     assert!(
-        matches!(&committed[..], [Committed::Stale, Committed::Done(one), Committed::Stale] if one.len() == 1)
+        matches!(&committed[..], [Committed::Stale, Committed::Done(one), Committed::Stale] if one.leased.len() == 1)
     );
     assert_eq!(b.run("good").await.state, RunState::Processed);
     assert_eq!(b.run("gone").await.state, RunState::Dropped);

@@ -1,8 +1,10 @@
 //! Reads: events, deliveries, lists and the backlog.
 
 use super::support::{HOUR, MINUTE, SECOND, Subject, attempt, event, name, new, open, result, to};
-use crate::model::{Decision, DeliveryId, DeliveryState, EventId, RunState};
-use crate::store::{DeliveryFilter, Page, RunEnd, StoreError};
+use crate::model::{Decision, DeliveryId, DeliveryState, EventId, OnDead, RunState};
+use crate::store::{
+    DeliveryCommand, DeliveryFilter, DestinationCommand, EventFilter, Page, Retention, RunEnd, StoreError,
+};
 
 pub(in crate::store) async fn everything_of_an_event_is_shown(subject: &dyn Subject) {
     let b = open(subject).await;
@@ -64,12 +66,56 @@ pub(in crate::store) async fn deliveries_are_filtered(subject: &dyn Subject) {
     ];
     for (state, begins) in states {
         for (destination, ends) in [(None, ""), (Some("x"), "-x"), (Some("y"), "-y"), (Some("z"), "-z")] {
-            let filter = DeliveryFilter { destination: destination.map(Into::into), state };
+            let filter = DeliveryFilter {
+                destination: destination.map(Into::into),
+                state,
+                ..DeliveryFilter::default()
+            };
             let expected: Vec<_> =
                 all.into_iter().filter(|name| name.starts_with(begins) && name.ends_with(ends)).collect();
             assert_eq!(b.listed(filter).await, expected, "{state:?} {destination:?}");
         }
     }
+}
+
+pub(in crate::store) async fn deliveries_are_filtered_by_time(subject: &dyn Subject) {
+    let b = open(subject).await;
+    let start = b.clock.now();
+    for name in ["0", "1a", "1b", "2", "3"] {
+        if name != "1b" {
+            b.clock.jump_to(start.after(u32::from(name.as_bytes()[0] - b'0') * MINUTE));
+        }
+        let delivery = b.deliver(name, "d").await;
+        if name == "2" {
+            b.record(attempt(&delivery, Decision::Dead)).await;
+        }
+    }
+    let at = |minutes: u32| Some(start.after(minutes * MINUTE));
+    let table: [(_, _, &[&str]); 8] = [
+        (None, None, &["3", "2", "1b", "1a", "0"]),
+        (at(1), None, &["3", "2", "1b", "1a"]),
+        (at(2), None, &["3", "2"]),
+        (at(4), None, &[]),
+        (None, at(1), &["0"]),
+        (None, at(0), &[]),
+        (at(1), at(2), &["1b", "1a"]),
+        (at(1), at(4), &["3", "2", "1b", "1a"]),
+    ];
+    for (since, until, expected) in table {
+        let filter = DeliveryFilter { since, until, ..DeliveryFilter::default() };
+        assert_eq!(b.listed(filter.clone()).await, expected, "{since:?} {until:?}");
+        for state in [DeliveryState::Pending, DeliveryState::Dead] {
+            let filter =
+                DeliveryFilter { state: Some(state), destination: Some("d".into()), ..filter.clone() };
+            let dead = state == DeliveryState::Dead;
+            let expected: Vec<_> = expected.iter().copied().filter(|name| (*name == "2") == dead).collect();
+            assert_eq!(b.listed(filter).await, expected, "{since:?} {until:?} {state:?}");
+        }
+    }
+    let filter = DeliveryFilter { since: at(1), ..DeliveryFilter::default() };
+    let page = b.store.deliveries(filter.clone(), Page { cursor: None, limit: 3 }).await.unwrap();
+    let rest = b.store.deliveries(filter, Page { cursor: page.next, limit: 3 }).await.unwrap();
+    assert_eq!(rest.items.iter().map(|d| name(&d.event)).collect::<Vec<_>>(), ["1a"]);
 }
 
 pub(in crate::store) async fn pages_follow_each_other(subject: &dyn Subject) {
@@ -90,7 +136,11 @@ pub(in crate::store) async fn pages_follow_each_other(subject: &dyn Subject) {
         }
     }
     assert_eq!(pages, ["43", "21", "0"]);
-    let filter = DeliveryFilter { destination: Some("d".into()), state: Some(DeliveryState::Pending) };
+    let filter = DeliveryFilter {
+        destination: Some("d".into()),
+        state: Some(DeliveryState::Pending),
+        ..DeliveryFilter::default()
+    };
     let page = b.store.deliveries(filter, Page { cursor: None, limit: 5 }).await.unwrap();
     assert_eq!((page.items.len(), page.next), (5, None), "a page that ends the list says so");
 }
@@ -148,18 +198,27 @@ pub(in crate::store) async fn a_closed_store_says_so(subject: &dyn Subject) {
     b.store.close().await;
     let closed = StoreError::Closed;
     assert_eq!(b.store.accept(vec![new("b", &["r"])], None).await.unwrap_err(), closed);
-    assert_eq!(b.store.claim_runs(1, MINUTE).await.unwrap_err(), closed);
+    assert_eq!(b.store.claim_runs(1, usize::MAX, MINUTE).await.unwrap_err(), closed);
     assert_eq!(b.store.commit_processed(Vec::new(), None).await.unwrap_err(), closed);
     assert_eq!(b.store.resume_held(0, 1).await.unwrap_err(), closed);
     assert_eq!(b.store.claim_deliveries(Vec::new(), MINUTE).await.unwrap_err(), closed);
     assert_eq!(b.store.record_attempts(Vec::new()).await.unwrap_err(), closed);
     assert_eq!(b.store.release(Vec::new(), Vec::new()).await.unwrap_err(), closed);
+    assert_eq!(b.store.command_deliveries(Vec::new(), DeliveryCommand::Retry).await.unwrap_err(), closed);
+    assert_eq!(b.store.replay(Vec::new()).await.unwrap_err(), closed);
+    assert_eq!(b.store.destinations().await.unwrap_err(), closed);
+    assert_eq!(b.store.command_destination("d", DestinationCommand::Pause).await.unwrap_err(), closed);
+    assert_eq!(b.store.settle_lines("d", OnDead::Skip, 1).await.unwrap_err(), closed);
     assert_eq!(b.store.plugin_state("p", "k").await.unwrap_err(), closed);
     assert_eq!(b.store.event(&EventId::from_text("evt_a")).await.unwrap_err(), closed);
     assert_eq!(b.store.delivery(&DeliveryId::from_text("msg_a")).await.unwrap_err(), closed);
     let page = Page { cursor: None, limit: 1 };
     assert_eq!(b.store.deliveries(DeliveryFilter::default(), page).await.unwrap_err(), closed);
     assert_eq!(b.store.backlog().await.unwrap_err(), closed);
+    let page = Page { cursor: None, limit: 1 };
+    assert_eq!(b.store.events(EventFilter::default(), page).await.unwrap_err(), closed);
+    let retention = Retention { finished: HOUR, dead: HOUR };
+    assert_eq!(b.store.tidy(&retention).await.unwrap_err(), closed);
     b.store.close().await;
     let b = b.reopen(subject).await;
     assert_eq!(b.waiting().await.0, 1, "what was asked for before is committed");

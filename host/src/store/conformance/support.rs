@@ -8,12 +8,13 @@ use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::model::{
-    Attempt, Attribute, Decision, Delivery, DeliveryId, Event, EventId, Header, Message, MessageKey, Millis,
-    Outcome, Run,
+    Attempt, Attribute, Decision, Delivery, DeliveryId, Event, EventId, Header, Line, Message, MessageKey,
+    Millis, OnDead, Outcome, Run,
 };
 use crate::store::{
-    Accepted, AttemptRecord, Claimed, Committed, DedupeKey, DeliveryFilter, DeliveryRecord, EventRecord,
-    NewDelivery, NewEvent, Page, Recorded, RunEnd, RunLease, RunRecord, RunResult, StateChanges, Store, Want,
+    Accepted, AttemptRecord, Claimed, Commanded, Committed, Created, DedupeKey, DeliveryCommand,
+    DeliveryFilter, DeliveryRecord, EventRecord, NewDelivery, NewEvent, NewRun, Page, Recorded, RunEnd,
+    RunLease, RunRecord, RunResult, StateChanges, Store, Want,
 };
 
 /// A place where a store is kept.
@@ -26,6 +27,10 @@ pub(in crate::store) trait Subject: Send + Sync {
 
 /// 2025-01-01.
 pub(super) const START: Millis = Millis(1_735_689_600_000);
+/// It is recorded, and nobody behind it goes on.
+pub(super) const DONE: Recorded = Recorded::Done { next_in_line: false };
+/// It is recorded, and the next in its line goes on.
+pub(super) const NEXT: Recorded = Recorded::Done { next_in_line: true };
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 /// A second less.
@@ -66,7 +71,7 @@ pub(super) fn header(name: &str, value: &str) -> Header {
 }
 
 pub(super) fn new(name: &str, routes: &[&str]) -> NewEvent {
-    NewEvent { event: event(name), routes: routes.iter().map(|&r| r.into()).collect(), dedupe: None }
+    NewEvent { event: event(name), routes: routes.iter().map(|&route| run_of(route)).collect(), dedupe: None }
 }
 
 pub(super) fn keyed(name: &str, key: &str, window: Duration) -> NewEvent {
@@ -90,12 +95,28 @@ pub(super) fn delivery_id(run: &Run, destination: &str) -> DeliveryId {
 
 /// A message that is the event's own, for each destination.
 pub(super) fn to(run: &Run, destinations: &[&str]) -> RunEnd {
-    let deliveries = destinations.iter().map(|&destination| NewDelivery {
-        id: delivery_id(run, destination),
-        destination: destination.into(),
-        message: Message::default(),
-    });
+    let new = |&destination: &&str| {
+        NewDelivery::new(delivery_id(run, destination), destination, Message::default())
+    };
+    let deliveries = destinations.iter().map(new);
     RunEnd::Processed(deliveries.collect())
+}
+
+/// A run of an ordered route.
+pub(super) fn ordered(route: &str) -> NewRun {
+    NewRun { route: route.into(), ordered: true }
+}
+
+/// The event's own message for a destination, in the line of that key.
+pub(super) fn in_line(run: &Run, destination: &str, key: &str) -> NewDelivery {
+    let line = Line { key: key.into(), on_dead: OnDead::Hold };
+    let new = NewDelivery::new(delivery_id(run, destination), destination, Message::default());
+    NewDelivery { line: Some(line), ..new }
+}
+
+/// A run of an unordered route.
+pub(super) fn run_of(route: &str) -> NewRun {
+    NewRun { route: route.into(), ordered: false }
 }
 
 pub(super) fn attempt(delivery: &Delivery, decision: Decision) -> AttemptRecord {
@@ -110,7 +131,13 @@ pub(super) fn attempt(delivery: &Delivery, decision: Decision) -> AttemptRecord 
         decision,
         reason: "because".into(),
     };
-    AttemptRecord { delivery: delivery.id.clone(), lease: delivery.lease, attempt }
+    AttemptRecord {
+        delivery: delivery.id.clone(),
+        lease: delivery.lease,
+        attempt,
+        on_dead: OnDead::Hold,
+        disables: None,
+    }
 }
 
 impl Bench {
@@ -131,6 +158,51 @@ impl Bench {
         }
     }
 
+    /// Accepts one event on ordered routes, leased, and returns its runs.
+    pub(super) async fn accept_ordered(&self, name: &str, routes: &[&str]) -> Vec<Run> {
+        let event =
+            NewEvent { routes: routes.iter().map(|&route| ordered(route)).collect(), ..new(name, &[]) };
+        match self.store.accept(vec![event], Some(MINUTE)).await.unwrap().remove(0) {
+            Accepted::New(runs) => runs,
+            Accepted::Duplicate(id) => panic!("{name} is a duplicate of {id}"),
+        }
+    }
+
+    /// An event of the ordered route `r` that stands in a line of `d`.
+    pub(super) async fn stand(&self, name: &str, key: &str) -> DeliveryId {
+        let run = self.accept_ordered(name, &["r"]).await.remove(0);
+        self.created(result(&run, RunEnd::Processed(vec![in_line(&run, "d", key)]))).await;
+        delivery_id(&run, "d")
+    }
+
+    /// Commits one result that is not refused.
+    pub(super) async fn created(&self, result: RunResult) -> Created {
+        match self.commit(result).await {
+            Committed::Done(created) => created,
+            other => panic!("refused: {other:?}"),
+        }
+    }
+
+    /// The names of what is claimed of `d`, and the claims given back.
+    pub(super) async fn may_go(&self) -> Vec<String> {
+        let claimed = self.claim("d", 99).await;
+        let leases = claimed.items.iter().map(|delivery| (delivery.id.clone(), delivery.lease)).collect();
+        self.store.release(Vec::new(), leases).await.unwrap();
+        let mut names = delivery_names(&claimed);
+        names.sort();
+        names
+    }
+
+    /// Claims the one delivery of `d` that may go and records an attempt of it.
+    pub(super) async fn attempt_next(&self, decision: Decision) -> (String, Recorded) {
+        let delivery = one(self.claim("d", 99).await);
+        (name(&delivery.event.id), self.record(attempt(&delivery, decision)).await)
+    }
+
+    pub(super) async fn command(&self, id: &DeliveryId, command: DeliveryCommand) -> Commanded {
+        self.store.command_deliveries(vec![id.clone()], command).await.unwrap().remove(0)
+    }
+
     /// Accepts one event without a lease.
     pub(super) async fn accept_unleased(&self, event: NewEvent) -> Accepted {
         let [accepted] =
@@ -139,7 +211,7 @@ impl Bench {
     }
 
     pub(super) async fn claim_runs(&self, limit: usize) -> Claimed<Run> {
-        self.store.claim_runs(limit, MINUTE).await.unwrap()
+        self.store.claim_runs(limit, usize::MAX, MINUTE).await.unwrap()
     }
 
     pub(super) async fn claim(&self, destination: &str, limit: usize) -> Claimed<Delivery> {
@@ -156,10 +228,7 @@ impl Bench {
 
     /// Commits one result that is not refused.
     pub(super) async fn done(&self, result: RunResult) -> Vec<Delivery> {
-        match self.commit(result).await {
-            Committed::Done(deliveries) => deliveries,
-            other => panic!("refused: {other:?}"),
-        }
+        self.created(result).await.leased
     }
 
     /// An event that has become one leased delivery.

@@ -1,9 +1,9 @@
 //! A wall clock that jumps: leases go by the monotonic clock, so nothing is sent twice
 //! and nothing is lost.
 
-use super::support::{HOUR, MINUTE, START, Subject, attempt, new, one, open, result, run_names, to};
+use super::support::{DONE, HOUR, MINUTE, START, Subject, attempt, new, one, open, result, run_names, to};
 use crate::model::{Decision, Millis};
-use crate::store::{Recorded, RunEnd};
+use crate::store::RunEnd;
 
 pub(in crate::store) async fn a_wall_clock_that_jumps_ahead_sends_nothing_leased_again(
     subject: &dyn Subject,
@@ -14,7 +14,7 @@ pub(in crate::store) async fn a_wall_clock_that_jumps_ahead_sends_nothing_leased
     b.clock.jump_to(START.after(1000 * HOUR));
     assert!(b.claim("d", 9).await.items.is_empty());
     assert!(b.claim_runs(9).await.items.is_empty());
-    assert_eq!(b.record(attempt(&delivery, Decision::Delivered)).await, Recorded::Done);
+    assert_eq!(b.record(attempt(&delivery, Decision::Delivered)).await, DONE);
     b.done(result(&run, to(&run, &["d"]))).await;
 }
 

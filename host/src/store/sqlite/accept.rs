@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::counters::Change;
 use super::encoding::{head, to_i64};
 use super::tx::{RunKey, Tx};
+use super::{commands, lines};
 use crate::model::{Event, EventId, Run};
-use crate::store::{Accepted, DedupeKey, NewEvent, StoreError};
+use crate::store::{Accepted, DedupeKey, NewEvent, NewRun, StoreError};
 
 /// A [`NewEvent`] whose event the runs can share.
 pub(super) struct Incoming {
     event: Arc<Event>,
-    routes: Vec<String>,
+    routes: Vec<NewRun>,
     dedupe: Option<DedupeKey>,
 }
 
@@ -41,10 +42,12 @@ fn accept_one(tx: &mut Tx<'_>, new: &Incoming, lease: Option<Duration>) -> Resul
     }
     let seq = insert_event(tx, &new.event)?;
     let mut runs = Vec::new();
-    let mut insert =
-        tx.sql("INSERT INTO runs (event, route, generation, state, due) VALUES (?1, ?2, 0, 0, ?3)")?;
-    for route in &new.routes {
-        insert.execute(params![seq, route, tx.now.0])?;
+    let position = lines::position_of_new(tx, &new.routes)?;
+    let mut insert = tx.sql(
+        "INSERT INTO runs (event, route, generation, state, due, position) VALUES (?1, ?2, 0, 0, ?3, ?4)",
+    )?;
+    for NewRun { route, ordered } in &new.routes {
+        insert.execute(params![seq, route, tx.now.0, position.filter(|_| *ordered)])?;
         if let Some(lease) = lease {
             let key = RunKey { seq, route: route.as_str().into(), generation: 0 };
             let lease = tx.lease_run(key, lease);
@@ -99,31 +102,53 @@ fn claim_key(tx: &Tx<'_>, event: &Event, dedupe: &DedupeKey) -> Result<Option<Ev
 /// dead deliveries with a new schedule. The event may be gone by now: its key lives
 /// longer.
 fn count_repeat(tx: &mut Tx<'_>, first: &EventId) -> Result<(), StoreError> {
-    tx.sql("UPDATE events SET repeats = repeats + 1 WHERE id = ?1")?.execute([first.as_str()])?;
+    let seq: Option<i64> = tx
+        .sql("UPDATE events SET repeats = repeats + 1 WHERE id = ?1 RETURNING seq")?
+        .query_row([first.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(seq) = seq else { return Ok(()) };
+    revive_failed(tx, seq)?;
+    revive_dead(tx, seq)
+}
+
+/// A replay took the place of what was there before it: a repeat sends nothing of that.
+const NEWEST: &str = "runs.generation = (SELECT max(newer.generation) FROM runs newer \
+                      WHERE newer.event = runs.event AND newer.route = runs.route)";
+
+/// What stood behind a failed run in line did not wait for it: now it stands behind all.
+fn revive_failed(tx: &mut Tx<'_>, seq: i64) -> Result<(), StoreError> {
+    let ordered: Option<bool> = tx
+        .sql(&format!(
+            "SELECT max(position IS NOT NULL) FROM runs WHERE event = ?1 AND state = 3 AND {NEWEST}"
+        ))?
+        .query_row([seq], |row| row.get(0))?;
+    let Some(ordered) = ordered else { return Ok(()) };
+    let position = ordered.then(|| lines::next_position(tx)).transpose()?;
     let again = tx
-        .sql(
-            "UPDATE runs SET state = 0, due = ?2, attempts = 0 \
-             WHERE event = (SELECT seq FROM events WHERE id = ?1) AND state = 3",
-        )?
-        .execute(params![first.as_str(), tx.now.0])?;
+        .sql(&format!(
+            "UPDATE runs SET state = 0, due = ?2, attempts = 0, ended_at = NULL, \
+             position = CASE WHEN position IS NOT NULL THEN ?3 END \
+             WHERE event = ?1 AND state = 3 AND {NEWEST}"
+        ))?
+        .execute(params![seq, tx.now.0, position])?;
     tx.count(Change::Runs(to_i64(again)));
-    revive_dead(tx, first)
+    Ok(())
 }
 
 /// Found as an event's deliveries are shown: by the ranges of numbers that its runs
-/// keep. The attempts stay, and the next ones are numbered from 1 like any schedule's.
-fn revive_dead(tx: &mut Tx<'_>, event: &EventId) -> Result<(), StoreError> {
-    let mut update = tx.sql(
-        "UPDATE deliveries SET state = 0, due = ?2, attempts = 0 WHERE n IN \
-         (SELECT d.n FROM events e CROSS JOIN runs r ON r.event = e.seq \
-          CROSS JOIN deliveries d ON d.n BETWEEN r.first_delivery AND r.last_delivery \
-          AND d.event = r.event AND d.route = r.route AND d.generation = r.generation \
-          WHERE e.id = ?1 AND d.state = 2) \
-         RETURNING destination",
-    )?;
-    let mut revived = update.query(params![event.as_str(), tx.now.0])?;
-    while let Some(row) = revived.next()? {
-        tx.count(Change::Deliveries(row.get(0)?, 1));
+/// keep.
+fn revive_dead(tx: &mut Tx<'_>, seq: i64) -> Result<(), StoreError> {
+    let dead: Vec<(i64, String, Option<String>)> = tx
+        .sql(&format!(
+            "SELECT d.n, d.destination, d.line FROM runs \
+             CROSS JOIN deliveries d ON d.n BETWEEN runs.first_delivery AND runs.last_delivery \
+             AND d.event = runs.event AND d.route = runs.route AND d.generation = runs.generation \
+             WHERE runs.event = ?1 AND d.state = 2 AND {NEWEST} ORDER BY d.n"
+        ))?
+        .query_map([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    for (number, destination, line) in dead {
+        commands::revive(tx, number, &destination, line.as_deref())?;
     }
     Ok(())
 }

@@ -79,6 +79,7 @@ pub(super) const fn attempt_error(kind: AttemptError) -> i64 {
         AttemptError::RefusedByGuard => 5,
         AttemptError::Unsignable => 6,
         AttemptError::Other => 7,
+        AttemptError::TooLarge => 8,
     }
 }
 
@@ -92,6 +93,7 @@ pub(super) fn to_attempt_error(code: i64) -> Result<AttemptError, StoreError> {
         5 => AttemptError::RefusedByGuard,
         6 => AttemptError::Unsignable,
         7 => AttemptError::Other,
+        8 => AttemptError::TooLarge,
         _ => return Err(unknown("kind of failure", code)),
     })
 }
@@ -118,7 +120,7 @@ mod tests {
         for code in 0..4 {
             assert_eq!(to_delivery_state(code).map(delivery_state), Ok(code));
         }
-        for code in 0..8 {
+        for code in 0..9 {
             assert_eq!(to_attempt_error(code).map(attempt_error), Ok(code));
         }
         for value in [Decision::Delivered, Decision::Retry(Millis(7)), Decision::Dead] {
@@ -131,7 +133,7 @@ mod tests {
     fn a_code_that_nothing_has_is_an_error() {
         assert!(to_run_state(5).is_err());
         assert!(to_delivery_state(4).is_err());
-        assert!(to_attempt_error(8).is_err());
+        assert!(to_attempt_error(9).is_err());
         assert!(to_decision(1, None).is_err());
     }
 }

@@ -21,10 +21,10 @@ pub enum Synchronous {
 }
 
 /// Another program (a backup, a shell) may hold the file for so long.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Statements that stay prepared; there are fewer.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// Takes the lock beside the file. It is the operating system's and ends with the
 /// process, however that dies.

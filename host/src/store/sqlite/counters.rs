@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::encoding::to_u64;
-use crate::store::{Backlog, StoreError};
+use crate::store::{Backlog, DestinationState, StoreError};
 
 /// One change, which counts once its transaction is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,10 @@ pub(super) enum Change {
     Runs(i64),
     /// So many more (or fewer) held runs.
     Held(i64),
-    /// So many more (or fewer) pending deliveries of a destination.
+    /// One more (1) or one less (-1) pending delivery of a destination.
     Deliveries(String, i64),
+    /// This is said of a destination from now on.
+    Destination(DestinationState),
 }
 
 /// The committed counts. A destination that has been seen stays, at 0.
@@ -47,8 +49,8 @@ impl Counters {
 
     pub(super) fn apply(&mut self, change: Change) {
         match change {
-            // Counted as they come, not as they stand.
-            Change::Accepted(_) => {}
+            // Neither is a count of what waits.
+            Change::Accepted(_) | Change::Destination(_) => {}
             Change::Runs(by) => self.runs = self.runs.saturating_add_signed(by),
             Change::Held(by) => self.held = self.held.saturating_add_signed(by),
             Change::Deliveries(destination, by) => {
@@ -56,6 +58,11 @@ impl Counters {
                 *count = count.saturating_add_signed(by);
             }
         }
+    }
+
+    /// Pending deliveries of a destination.
+    pub(super) fn pending(&self, destination: &str) -> u64 {
+        self.deliveries.get(destination).copied().unwrap_or(0)
     }
 
     pub(super) fn backlog(&self) -> Backlog {

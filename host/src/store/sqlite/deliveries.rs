@@ -1,28 +1,56 @@
-//! Deliveries: created, claimed, and moved on by their attempts.
+//! Deliveries: created and claimed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
-use super::codes::{attempt_error, decision, delivery_state, to_delivery_state};
+use super::codes::delivery_state;
 use super::counters::Change;
-use super::encoding::{headers, message, message_head, to_i64};
+use super::encoding::{message, message_head};
 use super::runs::shared_event;
 use super::tx::Tx;
-use crate::model::{
-    Attempt, Decision, Delivery, DeliveryId, DeliveryState, DeliveryTransition, Millis, Outcome,
-};
-use crate::store::{AttemptRecord, Claimed, NewDelivery, Recorded, RunLease, StoreError, Want};
+use crate::model::{Delivery, DeliveryId, DeliveryState, Event, Line, Millis, OnDead};
+use crate::store::{Claimed, NewDelivery, RunLease, StoreError, Want};
 
-/// A pending delivery that is due now, and its number; nothing when the id is there
-/// already.
-pub(super) fn insert(tx: &mut Tx<'_>, run: &RunLease, new: &NewDelivery) -> Result<Option<i64>, StoreError> {
+/// How a delivery is born.
+pub(super) enum Born {
+    /// Pending and due.
+    Due,
+    /// Pending, in line.
+    Waiting,
+    /// Its destination has `max_pending`.
+    Dead,
+}
+
+/// Creates a delivery; its number, or nothing when the id is there already. `position` is
+/// its run's, where it stands in line.
+pub(super) fn insert(
+    tx: &mut Tx<'_>,
+    run: &RunLease,
+    new: &NewDelivery,
+    position: Option<i64>,
+) -> Result<Option<(i64, Born)>, StoreError> {
+    let full = new.max_pending.filter(|max| tx.is_full(&new.destination, *max));
+    let reason = full.map(|max| {
+        format!("{} had max_pending = {max} deliveries pending when this one was created", new.destination)
+    });
+    let line = match &new.line {
+        Some(Line { on_dead: OnDead::Skip, .. }) if full.is_some() => None,
+        line => line.as_ref(),
+    };
+    let (born, state, due, ended) = match (full, line) {
+        (Some(_), _) => (Born::Dead, DeliveryState::Dead, None, Some(tx.now.0)),
+        (None, Some(_)) => (Born::Waiting, DeliveryState::Pending, None, None),
+        (None, None) => (Born::Due, DeliveryState::Pending, Some(tx.now.0), None),
+    };
     let inserted = tx
         .sql(
-            "INSERT INTO deliveries \
-             (id, event, route, destination, generation, state, due, created_at, message, body) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO deliveries (id, event, route, destination, generation, state, due, created_at, \
+             ended_at, line, position, replay_of, reason, message, body) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+             ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
             new.id.as_str(),
@@ -30,15 +58,24 @@ pub(super) fn insert(tx: &mut Tx<'_>, run: &RunLease, new: &NewDelivery) -> Resu
             run.route,
             new.destination,
             run.generation,
+            delivery_state(state),
+            due,
             tx.now.0,
+            ended,
+            line.map(|line| &line.key),
+            line.and(position),
+            new.replay_of.as_ref().map(DeliveryId::as_str),
+            reason,
             message_head(&new.message)?,
             new.message.body.as_deref(),
         ])?;
     if inserted == 0 {
         return Ok(None);
     }
-    tx.count(Change::Deliveries(new.destination.clone(), 1));
-    Ok(Some(tx.last_number()))
+    if state == DeliveryState::Pending {
+        tx.count(Change::Deliveries(new.destination.clone(), 1));
+    }
+    Ok(Some((tx.last_number(), born)))
 }
 
 pub(super) fn claim(
@@ -59,15 +96,17 @@ pub(super) fn claim(
     Ok(Claimed { items, next_due })
 }
 
+/// What of a destination has a due time, earliest first. What waits in line has none and
+/// is in front of it in the index; a lower bound passes over it in one step.
+pub(super) const DUE: &str = "SELECT due, n FROM deliveries INDEXED BY deliveries_due \
+     WHERE state = 0 AND destination = ?1 AND due >= ?2 ORDER BY due";
+
 /// Walks the index of what is due past what is leased; the numbers to claim and when
 /// the next one is due.
 fn due(tx: &Tx<'_>, want: &Want) -> Result<(Vec<i64>, Option<Millis>), StoreError> {
     let mut numbers = Vec::new();
-    let mut select = tx.sql(
-        "SELECT due, n FROM deliveries INDEXED BY deliveries_due \
-         WHERE state = 0 AND destination = ?1 ORDER BY due",
-    )?;
-    let mut rows = select.query([&want.destination])?;
+    let mut select = tx.sql(DUE)?;
+    let mut rows = select.query(params![want.destination, i64::MIN])?;
     while let Some(row) = rows.next()? {
         let at = Millis(row.get(0)?);
         let number = row.get(1)?;
@@ -86,10 +125,11 @@ fn load(
     tx: &mut Tx<'_>,
     number: i64,
     lease: Duration,
-    events: &mut HashMap<i64, std::sync::Arc<crate::model::Event>>,
+    events: &mut HashMap<i64, Arc<Event>>,
 ) -> Result<Delivery, StoreError> {
     let mut select = tx.sql(
-        "SELECT id, event, route, destination, generation, attempts, message, body FROM deliveries WHERE n = ?1",
+        "SELECT id, event, route, destination, generation, attempts, replay_of, message, body \
+         FROM deliveries WHERE n = ?1",
     )?;
     let mut rows = select.query([number])?;
     let row = rows.next()?.ok_or_else(|| StoreError::Other(format!("delivery {number} is missing")))?;
@@ -99,73 +139,9 @@ fn load(
         route: row.get(2)?,
         destination: row.get(3)?,
         generation: row.get(4)?,
-        message: message(row, 6)?,
+        replay_of: row.get::<_, Option<String>>(6)?.map(DeliveryId::from_text),
+        message: message(row, 7)?,
         attempts: row.get(5)?,
         lease: tx.lease_delivery(number, lease),
     })
-}
-
-pub(super) fn record(tx: &mut Tx<'_>, attempts: &[AttemptRecord]) -> Result<Vec<Recorded>, StoreError> {
-    attempts.iter().map(|record| record_one(tx, record)).collect()
-}
-
-fn record_one(tx: &mut Tx<'_>, record: &AttemptRecord) -> Result<Recorded, StoreError> {
-    let Some(&number) = tx.ledger.deliveries.key(record.lease) else { return Ok(Recorded::Stale) };
-    let found = tx
-        .sql("SELECT id, state, attempts, destination FROM deliveries WHERE n = ?1")?
-        .query_row([number], |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, i64>(2)?, row.get::<_, String>(3)?))
-        })
-        .optional()?;
-    if found.as_ref().is_some_and(|(id, ..)| id != record.delivery.as_str()) {
-        // Another's lease, which stays theirs.
-        return Ok(Recorded::Stale);
-    }
-    tx.ledger.deliveries.end(record.lease);
-    let Some((_, state, ended, destination)) = found else { return Ok(Recorded::Stale) };
-    let transition = DeliveryTransition::Attempted(record.attempt.decision);
-    let Some(next) = to_delivery_state(state)?.apply(transition) else { return Ok(Recorded::Stale) };
-    insert_attempt(tx, number, &record.attempt)?;
-    let due = match record.attempt.decision {
-        Decision::Retry(due) => Some(due.0),
-        Decision::Delivered | Decision::Dead => None,
-    };
-    tx.sql("UPDATE deliveries SET state = ?2, attempts = ?3, due = ?4, reason = ?5 WHERE n = ?1")?
-        .execute(params![number, delivery_state(next), ended + 1, due, record.attempt.reason])?;
-    if next != DeliveryState::Pending {
-        tx.count(Change::Deliveries(destination, -1));
-    }
-    Ok(Recorded::Done)
-}
-
-/// Behind all attempts of the delivery, also those of an earlier schedule.
-fn insert_attempt(tx: &Tx<'_>, number: i64, attempt: &Attempt) -> Result<(), StoreError> {
-    let (status, error, detail) = match &attempt.outcome {
-        Outcome::Status(status) => (Some(*status), None, None),
-        Outcome::Error { kind, detail } => (None, Some(attempt_error(*kind)), Some(detail)),
-    };
-    let (decision, due) = decision(attempt.decision);
-    let body = (!attempt.response_body.is_empty()).then_some(&attempt.response_body[..]);
-    tx.sql(
-        "INSERT INTO attempts (delivery, ordinal, number, started_at, duration, status, error, detail, address, \
-         decision, due, reason, response_headers, response_body) \
-         VALUES (?1, (SELECT coalesce(max(ordinal), 0) + 1 FROM attempts WHERE delivery = ?1), \
-         ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?
-    .execute(params![
-        number,
-        attempt.number,
-        attempt.started_at.0,
-        to_i64(attempt.duration.as_micros()),
-        status,
-        error,
-        detail,
-        attempt.address.map(|address| address.to_string()),
-        decision,
-        due,
-        attempt.reason,
-        headers(&attempt.response_headers)?,
-        body,
-    ])?;
-    Ok(())
 }

@@ -8,6 +8,9 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OutOfMemory) => {
+                Self::Busy(error.to_string())
+            }
             // After a failed write or sync nobody knows what is on the disk; going on
             // would be a guess (a later fsync may well report success).
             Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
@@ -33,7 +36,7 @@ impl From<serde_json::Error> for StoreError {
 impl StoreError {
     /// Whether it concerns the store as a whole and not one verb's data.
     pub(super) const fn is_fatal(&self) -> bool {
-        matches!(self, Self::Full | Self::Broken(_))
+        matches!(self, Self::Full | Self::Busy(_) | Self::Broken(_))
     }
 }
 
@@ -49,13 +52,14 @@ mod tests {
             (ffi::SQLITE_IOERR_FSYNC, "broken"),
             (ffi::SQLITE_IOERR_WRITE, "broken"),
             (ffi::SQLITE_CORRUPT, "broken"),
-            (ffi::SQLITE_BUSY, "other"),
+            (ffi::SQLITE_BUSY, "busy"),
             (ffi::SQLITE_CONSTRAINT_UNIQUE, "other"),
         ];
         for (code, expected) in table {
             let error = StoreError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
             let kind = match error {
                 StoreError::Full => "full",
+                StoreError::Busy(_) => "busy",
                 StoreError::Broken(_) => "broken",
                 _ => "other",
             };

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connect::{self, beside};
 use super::counters::Counters;
+use super::encoding::to_u64;
 use super::migrate::{self, Found};
 use crate::store::{Backlog, StoreError};
 
@@ -19,24 +20,41 @@ pub struct StoreInspection {
     pub known: i64,
     /// What waits in it; empty where the schema is newer.
     pub backlog: Backlog,
+    /// Of the runs that wait in it, those of each route.
+    pub runs: Vec<(String, u64)>,
 }
 
 pub(super) fn inspect(path: &Path) -> Result<StoreInspection, StoreError> {
-    let nothing = StoreInspection { known: migrate::known(), ..StoreInspection::default() };
     if !path.exists() {
-        return Ok(nothing);
+        return Ok(StoreInspection { known: migrate::known(), ..StoreInspection::default() });
     }
-    let conn = open(path)?;
-    match migrate::look(&conn)? {
+    look(&open(path)?)
+}
+
+pub(super) fn look(conn: &Connection) -> Result<StoreInspection, StoreError> {
+    let nothing = StoreInspection { known: migrate::known(), ..StoreInspection::default() };
+    match migrate::look(conn)? {
         Found::Nothing => Ok(nothing),
         Found::Schema(schema) if schema > migrate::known() => {
             Ok(StoreInspection { schema: Some(schema), ..nothing })
         }
         Found::Schema(schema) => {
-            let backlog = Counters::count(&conn)?.backlog();
-            Ok(StoreInspection { schema: Some(schema), backlog, ..nothing })
+            let backlog = Counters::count(conn)?.backlog();
+            Ok(StoreInspection { schema: Some(schema), backlog, runs: runs(conn)?, ..nothing })
         }
     }
+}
+
+/// From the partial indexes of what is pending, which hold the route's name, too.
+fn runs(conn: &Connection) -> Result<Vec<(String, u64)>, StoreError> {
+    let mut select = conn.prepare(
+        "SELECT route, count(*) FROM \
+         (SELECT route FROM runs INDEXED BY runs_due WHERE state = 0 \
+          UNION ALL SELECT route FROM runs INDEXED BY runs_held WHERE state = 4) \
+         GROUP BY route ORDER BY route",
+    )?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, to_u64(row.get(1)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// A store that was closed has no log beside it, and an ordinary connection would

@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 
 /// Step n is number n + 1.
-const STEPS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_initial.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../../migrations/sqlite/0002_bad_days.sql"),
+];
 
 /// `HKLM`: tells the gateway's files from those of other programs.
 const APPLICATION_ID: i64 = 0x484B_4C4D;

@@ -2,21 +2,33 @@
 //! connections beside it, leases in memory.
 
 mod accept;
+mod attempts;
+mod backup;
 mod codes;
+mod commands;
 mod connect;
 mod counters;
 mod deliveries;
+mod destinations;
 mod encoding;
 mod error;
+mod expired;
+mod gates;
 mod inspect;
 mod leases;
+mod lines;
+mod list;
 mod migrate;
+mod purge;
 mod read;
 mod readers;
+mod replay;
 mod runs;
+mod standing;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod tx;
 mod unclaimed;
 mod writer;
@@ -26,17 +38,22 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 
 use super::{
-    Accepted, AttemptRecord, Backlog, Claimed, Committed, DeliveryFilter, DeliveryRecord, EventRecord,
-    NewEvent, Page, PageOf, Recorded, Resumed, RunLease, RunResult, StateValue, Store, StoreError, Want,
+    Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
+    DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, NewEvent,
+    Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease, RunResult, StateValue, Store,
+    StoreError, Tidied, Want,
 };
 use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
-use crate::model::{Attempt, Delivery, DeliveryId, EventId, Run};
+use crate::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run};
 use accept::Incoming;
 use counters::Counters;
+use destinations::Said;
 use readers::Readers;
+use tidy::Tidier;
 use tx::Ledger;
 use writer::{Engine, Shared, Writer};
 
@@ -78,6 +95,8 @@ pub struct SqliteStore {
     readers: Readers,
     shared: Arc<Shared>,
     clock: Clock,
+    /// One call tidies at a time.
+    tidier: Mutex<Tidier>,
 }
 
 impl SqliteStore {
@@ -96,25 +115,41 @@ impl SqliteStore {
         let conn = connect::writer(path, options)?;
         let shared = Arc::new(Shared::default());
         *shared.counters.lock().unwrap_or_else(PoisonError::into_inner) = Counters::count(&conn)?;
+        *shared.destinations.lock().unwrap_or_else(PoisonError::into_inner) = Said::read(&conn)?;
         let mut token = [0; 8];
         random.fill(&mut token);
+        let ledger = Ledger::new(u64::from_le_bytes(token), gates::all(&conn)?);
         let engine = Engine {
             conn,
-            ledger: Ledger::new(u64::from_le_bytes(token)),
+            ledger,
             clock: clock.clone(),
             metrics,
             shared: Arc::clone(&shared),
             max_batch: options.max_batch.max(1),
+            failed: false,
             _lock: lock,
         };
         let readers = Readers::open(path, options.read_connections.max(1))?;
-        Ok(Self { writer: Writer::start(engine, options.queue)?, readers, shared, clock })
+        let writer = Writer::start(engine, options.queue)?;
+        Ok(Self { writer, readers, shared, clock, tidier: Mutex::default() })
     }
 
     /// Looks at the file at `path`, also while a gateway runs on it. Nothing is created
     /// and nothing migrated.
     pub fn inspect(path: &Path) -> Result<StoreInspection, StoreError> {
         inspect::inspect(path)
+    }
+
+    /// Copies the store at `path` to the new file `target`, also while a gateway runs on
+    /// it: everything that was committed before the call, as one moment. Returns what is
+    /// in the copy. When it fails, there is no file at `target`.
+    ///
+    /// Blocks for as long as it takes to write the copy.
+    ///
+    /// # Errors
+    /// No store, `target` exists, or it cannot be written or is not sound.
+    pub fn backup(path: &Path, target: &Path) -> Result<StoreInspection, StoreError> {
+        backup::backup(path, target)
     }
 
     /// Makes room on a disk that [`SqliteOptions::max_pages`] made small.
@@ -138,8 +173,13 @@ impl Store for SqliteStore {
         self.writer.submit(events.len(), move |tx| accept::accept(tx, &events, lease)).await
     }
 
-    async fn claim_runs(&self, limit: usize, lease: Duration) -> Result<Claimed<Run>, StoreError> {
-        self.writer.submit(1, move |tx| runs::claim(tx, limit, lease)).await
+    async fn claim_runs(
+        &self,
+        limit: usize,
+        bytes: usize,
+        lease: Duration,
+    ) -> Result<Claimed<Run>, StoreError> {
+        self.writer.submit(1, move |tx| runs::claim(tx, limit, bytes, lease)).await
     }
 
     async fn commit_processed(
@@ -163,7 +203,7 @@ impl Store for SqliteStore {
     }
 
     async fn record_attempts(&self, attempts: Vec<AttemptRecord>) -> Result<Vec<Recorded>, StoreError> {
-        self.writer.submit(attempts.len(), move |tx| deliveries::record(tx, &attempts)).await
+        self.writer.submit(attempts.len(), move |tx| attempts::record(tx, &attempts)).await
     }
 
     async fn release(
@@ -182,6 +222,52 @@ impl Store for SqliteStore {
                 Ok(())
             })
             .await
+    }
+
+    async fn command_deliveries(
+        &self,
+        deliveries: Vec<DeliveryId>,
+        command: DeliveryCommand,
+    ) -> Result<Vec<Commanded>, StoreError> {
+        self.writer.submit(deliveries.len(), move |tx| commands::command(tx, &deliveries, command)).await
+    }
+
+    async fn replay(&self, replays: Vec<Replay>) -> Result<Vec<Replayed>, StoreError> {
+        self.writer.submit(replays.len(), move |tx| replay::replay(tx, &replays)).await
+    }
+
+    async fn destinations(&self) -> Result<Vec<DestinationState>, StoreError> {
+        self.shared.check()?;
+        self.readers.check()?;
+        Ok(self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner).all())
+    }
+
+    async fn command_destination(
+        &self,
+        name: &str,
+        command: DestinationCommand,
+    ) -> Result<DestinationState, StoreError> {
+        let name = name.to_owned();
+        self.writer.submit(1, move |tx| destinations::command(tx, &name, command)).await
+    }
+
+    async fn settle_lines(
+        &self,
+        destination: &str,
+        on_dead: OnDead,
+        limit: usize,
+    ) -> Result<bool, StoreError> {
+        let destination = destination.to_owned();
+        self.writer.submit(1, move |tx| lines::settle(tx, &destination, on_dead, limit)).await
+    }
+
+    async fn tidy(&self, retention: &Retention) -> Result<Tidied, StoreError> {
+        tidy::tidy(self, *retention).await
+    }
+
+    async fn events(&self, filter: EventFilter, page: Page) -> Result<PageOf<EventSummary>, StoreError> {
+        self.shared.check()?;
+        self.readers.read(move |conn| list::events(conn, &filter, &page, list::LOOK_AT)).await
     }
 
     async fn plugin_state(&self, plugin: &str, key: &str) -> Result<Option<StateValue>, StoreError> {

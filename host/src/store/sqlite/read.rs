@@ -10,7 +10,7 @@ use crate::store::{DeliveryFilter, DeliveryRecord, EventRecord, Page, PageOf, Ru
 
 /// The columns of [`to_delivery`].
 const DELIVERY: &str = "d.n, d.id, e.id, d.route, d.destination, d.generation, d.state, d.attempts, d.due, \
-                        d.created_at, d.reason";
+                        d.created_at, d.ended_at, d.line, d.replay_of, d.reason";
 
 pub(super) fn event(conn: &Connection, id: &EventId) -> Result<Option<EventRecord>, StoreError> {
     let mut select =
@@ -72,7 +72,10 @@ fn to_delivery(row: &Row<'_>) -> Result<DeliveryRecord, StoreError> {
         attempts: row.get(7)?,
         due: row.get::<_, Option<i64>>(8)?.map(Millis),
         created_at: Millis(row.get(9)?),
-        reason: row.get(10)?,
+        ended_at: row.get::<_, Option<i64>>(10)?.map(Millis),
+        line: row.get(11)?,
+        replay_of: row.get::<_, Option<String>>(12)?.map(DeliveryId::from_text),
+        reason: row.get(13)?,
     })
 }
 
@@ -105,9 +108,19 @@ pub(super) fn deliveries(
     let limit = page.limit.max(1);
     // One more than is shown tells whether there is a next page.
     let fetch = to_i64(limit).saturating_add(1);
-    let mut params: Vec<&dyn ToSql> = vec![&before, &fetch];
+    let span = Span::of(conn, filter)?;
+    let before = before.min(span.before);
+    let mut params: Vec<(&str, &dyn ToSql)> =
+        vec![(":from", &span.from), (":before", &before), (":limit", &fetch)];
+    let (since, until) = (filter.since.map(|at| at.0), filter.until.map(|at| at.0));
     if let Some(destination) = &filter.destination {
-        params.push(destination);
+        params.push((":destination", destination));
+    }
+    if let Some(since) = &since {
+        params.push((":since", since));
+    }
+    if let Some(until) = &until {
+        params.push((":until", until));
     }
     let mut select = conn.prepare_cached(&list(filter))?;
     let mut items = Vec::new();
@@ -123,8 +136,48 @@ pub(super) fn deliveries(
     Ok(PageOf { items, next: None })
 }
 
-/// `?1` is the number to stay below, `?2` the limit, `?3` the destination. The numbers
-/// are found in the narrowest index; only then rows are read.
+/// Numbers of deliveries, from the first to before the last.
+struct Span {
+    from: i64,
+    before: i64,
+}
+
+impl Span {
+    /// Numbers grow with the time of creation, so those of a span of time are found by
+    /// halving, however many there are. (What was created while the wall clock stood
+    /// wrong by hours is found by its number only.)
+    fn of(conn: &Connection, filter: &DeliveryFilter) -> Result<Self, StoreError> {
+        let first = |at: Option<Millis>| at.map(|at| first_since(conn, at)).transpose();
+        Ok(Self {
+            from: first(filter.since)?.unwrap_or(i64::MIN),
+            before: first(filter.until)?.unwrap_or(i64::MAX),
+        })
+    }
+}
+
+/// The number from which on deliveries were created at `at` or later.
+fn first_since(conn: &Connection, at: Millis) -> Result<i64, StoreError> {
+    let (mut low, mut high) = conn
+        .prepare_cached("SELECT (SELECT min(n) FROM deliveries), max(n) + 1 FROM deliveries")?
+        .query_row([], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?.unwrap_or(0), row.get::<_, Option<i64>>(1)?.unwrap_or(0)))
+        })?;
+    let mut probe =
+        conn.prepare_cached("SELECT n, created_at FROM deliveries WHERE n >= ?1 ORDER BY n LIMIT 1")?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let (number, created): (i64, i64) =
+            probe.query_row([middle], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if created < at.0 {
+            low = number + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// The numbers are found in the narrowest index; only then rows are read.
 pub(super) fn list(filter: &DeliveryFilter) -> String {
     let index = match (filter.state, &filter.destination) {
         (Some(DeliveryState::Pending), _) => "INDEXED BY deliveries_due",
@@ -140,10 +193,13 @@ pub(super) fn list(filter: &DeliveryFilter) -> String {
         }
         Some(state) => format!(" AND state = {}", delivery_state(state)),
     };
-    let destination = if filter.destination.is_some() { " AND destination = ?3" } else { "" };
+    let destination = if filter.destination.is_some() { " AND destination = :destination" } else { "" };
+    let since = if filter.since.is_some() { " AND created_at >= :since" } else { "" };
+    let until = if filter.until.is_some() { " AND created_at < :until" } else { "" };
     format!(
         "SELECT {DELIVERY} FROM \
-         (SELECT n FROM deliveries {index} WHERE n < ?1{state}{destination} ORDER BY n DESC LIMIT ?2) AS found \
+         (SELECT n FROM deliveries {index} \
+          WHERE n >= :from AND n < :before{state}{destination}{since}{until} ORDER BY n DESC LIMIT :limit) AS found \
          CROSS JOIN deliveries d ON d.n = found.n CROSS JOIN events e ON e.seq = d.event ORDER BY d.n DESC"
     )
 }

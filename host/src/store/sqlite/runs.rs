@@ -8,15 +8,23 @@ use rusqlite::params;
 
 use super::codes::run_state;
 use super::counters::Change;
+use super::deliveries::Born;
 use super::encoding::{EVENT, event, to_i64};
 use super::tx::{RunKey, Tx};
-use super::{deliveries, state};
+use super::{deliveries, gates, lines, state};
 use crate::model::{Delivery, Event, Millis, Run, RunState};
-use crate::store::{Claimed, Committed, NewDelivery, Resumed, RunEnd, RunResult, StoreError};
+use crate::store::{
+    Claimed, Committed, Created, NewDelivery, Resumed, RunEnd, RunLease, RunResult, StoreError,
+};
 
 /// Walks the index of what is due past what is leased: work in flight is bounded, so
 /// the walk is, too.
-pub(super) fn claim(tx: &mut Tx<'_>, limit: usize, lease: Duration) -> Result<Claimed<Run>, StoreError> {
+pub(super) fn claim(
+    tx: &mut Tx<'_>,
+    limit: usize,
+    bytes: usize,
+    lease: Duration,
+) -> Result<Claimed<Run>, StoreError> {
     let mut keys = Vec::new();
     let mut next_due = None;
     let mut due = tx.sql(
@@ -34,10 +42,18 @@ pub(super) fn claim(tx: &mut Tx<'_>, limit: usize, lease: Duration) -> Result<Cl
             next_due = Some(at);
             break;
         }
-        keys.push(key);
+        keys.push((at, key));
     }
-    let mut events = HashMap::new();
-    let items = keys.into_iter().map(|key| load(tx, key, lease, &mut events)).collect::<Result<_, _>>()?;
+    let (mut events, mut items, mut size) = (HashMap::new(), Vec::with_capacity(keys.len()), 0);
+    for (at, key) in keys {
+        if size >= bytes && !items.is_empty() {
+            next_due = Some(at);
+            break;
+        }
+        let run = load(tx, key, lease, &mut events)?;
+        size += run.event.size();
+        items.push(run);
+    }
     Ok(Claimed { items, next_due })
 }
 
@@ -95,20 +111,30 @@ fn commit_one(tx: &mut Tx<'_>, result: &RunResult, lease: Option<Duration>) -> R
         }
         state::write(tx, &result.state.writes)?;
     }
-    let mut created = Created::default();
+    let mut born = Newborn::default();
     if let RunEnd::Processed(new) = &result.end {
-        created = create_deliveries(tx, result, new, lease)?;
+        born = create_deliveries(tx, result, new, lease)?;
     }
-    end(tx, result, created.range)?;
+    let position = end(tx, result, &born)?;
     tx.ledger.runs.end(result.run.lease);
-    Ok(Committed::Done(created.leased))
+    // Only now, because the run itself is no longer in front of them.
+    born.created.claimable |= lines::promote_all(tx, &born.lines)?;
+    if let Some(position) = position {
+        born.created.claimable |= gates::advance(tx, &result.run.route, position)?;
+    }
+    Ok(Committed::Done(born.created))
 }
 
+/// What a run became.
 #[derive(Default)]
-struct Created {
+struct Newborn {
     /// The first and the last number.
     range: Option<(i64, i64)>,
-    leased: Vec<Delivery>,
+    created: Created,
+    /// Those in which new deliveries wait: destination and key.
+    lines: Vec<(String, String)>,
+    /// The run's place in these lines.
+    position: Option<i64>,
 }
 
 fn create_deliveries(
@@ -116,29 +142,55 @@ fn create_deliveries(
     result: &RunResult,
     new: &[NewDelivery],
     lease: Option<Duration>,
-) -> Result<Created, StoreError> {
-    let mut created = Created::default();
+) -> Result<Newborn, StoreError> {
+    let mut born = Newborn::default();
+    if new.iter().any(|new| new.line.is_some()) {
+        born.position = Some(position(tx, &result.run)?);
+    }
     for new in new {
-        let Some(number) = deliveries::insert(tx, &result.run, new)? else { continue };
-        created.range = Some((created.range.map_or(number, |(first, _)| first), number));
-        if let Some(lease) = lease {
-            created.leased.push(Delivery {
-                id: new.id.clone(),
-                event: Arc::clone(&result.event),
-                route: result.run.route.clone(),
-                destination: new.destination.clone(),
-                generation: result.run.generation,
-                message: new.message.clone(),
-                attempts: 0,
-                lease: tx.lease_delivery(number, lease),
-            });
+        let Some((number, kind)) = deliveries::insert(tx, &result.run, new, born.position)? else { continue };
+        born.range = Some((born.range.map_or(number, |(first, _)| first), number));
+        match (kind, lease) {
+            (Born::Dead, _) => born.created.dead.push((new.id.clone(), new.destination.clone())),
+            (Born::Waiting, _) => {
+                born.lines.extend(new.line.as_ref().map(|line| (new.destination.clone(), line.key.clone())));
+            }
+            (Born::Due, None) => born.created.claimable = true,
+            (Born::Due, Some(lease)) => {
+                let lease = tx.lease_delivery(number, lease);
+                born.created.leased.push(handed_over(result, new, lease));
+            }
         }
     }
-    Ok(created)
+    Ok(born)
 }
 
-/// Writes where the run goes, in one statement for all ends.
-fn end(tx: &mut Tx<'_>, result: &RunResult, range: Option<(i64, i64)>) -> Result<(), StoreError> {
+fn handed_over(result: &RunResult, new: &NewDelivery, lease: u64) -> Delivery {
+    Delivery {
+        id: new.id.clone(),
+        event: Arc::clone(&result.event),
+        route: result.run.route.clone(),
+        destination: new.destination.clone(),
+        generation: result.run.generation,
+        replay_of: new.replay_of.clone(),
+        message: new.message.clone(),
+        attempts: 0,
+        lease,
+    }
+}
+
+/// The run's place in lines. One that was created before an order was asked for stands
+/// behind all that were: they may be on their way.
+fn position(tx: &Tx<'_>, run: &RunLease) -> Result<i64, StoreError> {
+    let position: Option<i64> = tx
+        .sql("SELECT position FROM runs WHERE event = ?1 AND route = ?2 AND generation = ?3")?
+        .query_row(params![run.seq, run.route, run.generation], |row| row.get(0))?;
+    position.map_or_else(|| lines::next_position(tx), Ok)
+}
+
+/// Writes where the run goes, in one statement for all ends. The position at which it
+/// stood, when it is no longer to be processed.
+fn end(tx: &mut Tx<'_>, result: &RunResult, born: &Newborn) -> Result<Option<i64>, StoreError> {
     let (state, held, due, reason) = match &result.end {
         RunEnd::Processed(_) => (RunState::Processed, false, None, None),
         RunEnd::Dropped(reason) => (RunState::Dropped, false, None, Some(reason)),
@@ -148,13 +200,15 @@ fn end(tx: &mut Tx<'_>, result: &RunResult, range: Option<(i64, i64)>) -> Result
     };
     let counted = u32::from(matches!(result.end, RunEnd::Retry(..)));
     let steps = (!result.steps.is_empty()).then(|| serde_json::to_string(&result.steps)).transpose()?;
-    let (first, last) = range.unzip();
-    tx.sql(
+    let (first, last) = born.range.unzip();
+    let ended = (state != RunState::Pending).then_some(tx.now.0);
+    let mut update = tx.sql(
         "UPDATE runs SET state = ?4, due = ?5, attempts = attempts + ?6, reason = ?7, steps = ?8, \
-         first_delivery = coalesce(first_delivery, ?9), last_delivery = coalesce(?10, last_delivery) \
-         WHERE event = ?1 AND route = ?2 AND generation = ?3",
-    )?
-    .execute(params![
+         first_delivery = coalesce(first_delivery, ?9), last_delivery = coalesce(?10, last_delivery), \
+         ended_at = ?11, position = coalesce(position, ?12) \
+         WHERE event = ?1 AND route = ?2 AND generation = ?3 RETURNING position",
+    )?;
+    let values = params![
         result.run.seq,
         result.run.route,
         result.run.generation,
@@ -165,13 +219,16 @@ fn end(tx: &mut Tx<'_>, result: &RunResult, range: Option<(i64, i64)>) -> Result
         steps,
         first,
         last,
-    ])?;
+        ended,
+        born.position,
+    ];
+    let position = update.query_row(values, |row| row.get::<_, Option<i64>>(0))?;
     match (state, held) {
         (RunState::Pending, false) => {}
         (RunState::Pending, true) => tx.count(Change::Held(1)),
         _ => tx.count(Change::Runs(-1)),
     }
-    Ok(())
+    Ok(position.filter(|_| ended.is_some()))
 }
 
 pub(super) fn resume_held(tx: &mut Tx<'_>, after: i64, limit: usize) -> Result<Resumed, StoreError> {

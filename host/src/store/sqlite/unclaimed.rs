@@ -3,7 +3,7 @@
 
 use super::tx::Ledger;
 use crate::model::{Delivery, Run};
-use crate::store::{Accepted, Claimed, Committed, Recorded, Resumed};
+use crate::store::{Accepted, Claimed, Commanded, Committed, DestinationState, Recorded, Replayed, Resumed};
 
 /// A verb's answer.
 pub(super) trait Unclaimed {
@@ -49,21 +49,20 @@ impl Unclaimed for Vec<Accepted> {
 impl Unclaimed for Vec<Committed> {
     fn give_back(self, ledger: &mut Ledger) {
         for committed in self {
-            if let Committed::Done(deliveries) = committed {
-                deliveries.give_back(ledger);
+            if let Committed::Done(created) = committed {
+                created.leased.give_back(ledger);
             }
         }
     }
 }
 
-impl Unclaimed for Vec<Recorded> {
-    fn give_back(self, _: &mut Ledger) {}
+/// Answers without leases.
+macro_rules! nothing_to_give_back {
+    ($($answer:ty),+ $(,)?) => {
+        $(impl Unclaimed for $answer {
+            fn give_back(self, _: &mut Ledger) {}
+        })+
+    };
 }
 
-impl Unclaimed for Resumed {
-    fn give_back(self, _: &mut Ledger) {}
-}
-
-impl Unclaimed for () {
-    fn give_back(self, _: &mut Ledger) {}
-}
+nothing_to_give_back!(Vec<Recorded>, Vec<Commanded>, Vec<Replayed>, Resumed, DestinationState, bool, (),);

@@ -12,6 +12,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::counters::{Change, Counters};
+use super::destinations::Said;
+use super::gates::{self, Window};
 use super::tx::{Ledger, Tx};
 use super::unclaimed::Unclaimed;
 use crate::clock::Clock;
@@ -22,6 +24,8 @@ use crate::store::StoreError;
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) counters: Mutex<Counters>,
+    /// What is said of destinations, as it is committed: asked for every second.
+    pub(super) destinations: Mutex<Said>,
     /// Set once, when a write did not reach the disk.
     pub(super) broken: OnceLock<String>,
 }
@@ -58,6 +62,8 @@ pub(super) struct Engine {
     pub(super) shared: Arc<Shared>,
     /// Verbs in one transaction, at most.
     pub(super) max_batch: usize,
+    /// Whether the last batch did as a whole.
+    pub(super) failed: bool,
     /// Held as long as the thread lives: one process at a time.
     pub(super) _lock: std::fs::File,
 }
@@ -154,6 +160,29 @@ where
     }
 }
 
+/// The writer's own: looks at a part of what a gate has passed.
+struct Gatekeeping {
+    window: Window,
+    rest: Option<Window>,
+}
+
+impl Job for Gatekeeping {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        self.rest = gates::look(tx, self.window.clone())?.1;
+        Ok(())
+    }
+
+    /// It is looked at again, with the verbs that come next.
+    fn fail(&mut self, error: StoreError) {
+        tracing::warn!(%error, "what waits in line cannot go on");
+        self.rest = Some(self.window.clone());
+    }
+
+    fn answer(self: Box<Self>, ledger: &mut Ledger) {
+        ledger.windows.extend(self.rest);
+    }
+}
+
 /// The last batch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Last {
@@ -222,6 +251,7 @@ impl Engine {
         loop {
             let mut batch = Filling::default();
             batch.take_waiting(&mut queue, self.max_batch);
+            self.keep_gates(&mut batch, &queue);
             // Those who waited already, and those of the last batch, who will be back.
             let expected = batch.items + last.items;
             if batch.jobs.is_empty() {
@@ -247,11 +277,24 @@ impl Engine {
         let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
+    /// Adds work of the writer's own, where there is some: beside the verbs that wait, or
+    /// while none does. After a failure only beside verbs, and not when it is to end: what
+    /// is left is found again when the store opens.
+    fn keep_gates(&mut self, batch: &mut Filling, queue: &mpsc::Receiver<Message>) {
+        if (batch.jobs.is_empty() && self.failed) || (queue.is_closed() && queue.is_empty()) {
+            return;
+        }
+        if let Some(window) = self.ledger.windows.pop() {
+            batch.jobs.push(Box::new(Gatekeeping { window, rest: None }));
+        }
+    }
+
     fn serve(&mut self, mut batch: Vec<Box<dyn Job>>) {
         if batch.is_empty() {
             return;
         }
         let outcome = self.shared.check().and_then(|()| self.commit(&mut batch));
+        self.failed = outcome.is_err();
         if let Err(error) = outcome {
             if let StoreError::Broken(why) = &error {
                 // Only the first cause is kept.
@@ -292,10 +335,13 @@ impl Engine {
         let mut accepted = 0;
         let mut counters = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
         for change in self.ledger.changes.drain(..) {
-            if let Change::Accepted(events) = change {
-                accepted += events;
+            match change {
+                Change::Accepted(events) => accepted += events,
+                Change::Destination(state) => {
+                    self.shared.destinations.lock().unwrap_or_else(PoisonError::into_inner).apply(state);
+                }
+                change => counters.apply(change),
             }
-            counters.apply(change);
         }
         drop(counters);
         if self.conn.total_changes() > before {
@@ -307,7 +353,7 @@ impl Engine {
     fn attempt(&mut self, batch: &mut [Box<dyn Job>], run: RunBatch) -> Result<(), StoreError> {
         execute(&self.conn, "BEGIN IMMEDIATE")?;
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let mut tx = Tx::new(&self.conn, &mut self.ledger, now, monotonic);
+        let mut tx = Tx::new(&self.conn, &self.shared.counters, &mut self.ledger, now, monotonic);
         run(&self.conn, &mut tx, batch)?;
         execute(&self.conn, "COMMIT")
     }

@@ -143,7 +143,7 @@ async fn write_until_broken(path: &std::path::Path) {
     assert!(matches!(error, StoreError::Broken(_)), "{error:?}");
     // It stays so, for every verb, and keeps its first cause.
     assert_eq!(store.accept(vec![new("evt_later")], None).await.unwrap_err(), error);
-    assert_eq!(store.claim_runs(1, super::MINUTE).await.unwrap_err(), error);
+    assert_eq!(store.claim_runs(1, usize::MAX, super::MINUTE).await.unwrap_err(), error);
     assert_eq!(store.backlog().await.unwrap_err(), error);
     assert_eq!(store.event(&EventId::from_text("evt_0")).await.unwrap_err(), error);
     store.close().await;

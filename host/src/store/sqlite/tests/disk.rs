@@ -23,7 +23,7 @@ async fn a_full_disk_refuses_and_recovers() {
     assert_eq!(store.accept(vec![new("evt_full")], Some(MINUTE)).await.unwrap_err(), StoreError::Full);
     assert_eq!(store.backlog().await.unwrap().runs, accepted);
     // What needs no more room goes on.
-    let claimed = store.claim_runs(10_000, MINUTE).await.unwrap();
+    let claimed = store.claim_runs(10_000, usize::MAX, MINUTE).await.unwrap();
     assert_eq!(claimed.items.len() as u64, accepted);
     // There is room again, and the same event is accepted.
     store.set_max_pages(100_000).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_file_with_garbage_in_it_breaks_the_store() {
         file.write_all_at(&[0xa5; 4096], page * 4096).unwrap();
     }
     let store = place.open();
-    let error = store.claim_runs(1000, MINUTE).await.unwrap_err();
+    let error = store.claim_runs(1000, usize::MAX, MINUTE).await.unwrap_err();
     assert!(matches!(error, StoreError::Broken(_)), "{error:?}");
     assert_eq!(store.accept(vec![new("evt_new")], None).await.unwrap_err(), error);
 }

@@ -67,7 +67,7 @@ async fn a_verb_that_fails_takes_no_other_down() {
     assert!(matches!(last.unwrap()[..], [Accepted::New(_)]));
     assert_eq!(counted(&metrics, "hookloom_store_batches_total"), batches + 1);
     assert_eq!(store.backlog().await.unwrap().runs, 3);
-    let claimed = store.claim_runs(9, MINUTE).await.unwrap();
+    let claimed = store.claim_runs(9, usize::MAX, MINUTE).await.unwrap();
     let ids: Vec<_> = claimed.items.iter().map(|run| run.event.id.as_str()).collect();
     assert_eq!(ids, ["evt_taken"], "the leases of the two hold, and nothing is left of the third");
 }
@@ -84,6 +84,6 @@ async fn an_answer_that_nobody_waits_for_gives_its_leases_back() {
     }
     // What is answered after it finds the lease given back.
     store.release(Vec::new(), Vec::new()).await.unwrap();
-    let claimed = store.claim_runs(9, MINUTE).await.unwrap();
+    let claimed = store.claim_runs(9, usize::MAX, MINUTE).await.unwrap();
     assert_eq!(claimed.items.len(), 1);
 }

@@ -7,13 +7,13 @@ use bytes::Bytes;
 
 use super::{MINUTE, Place, new};
 use crate::model::{
-    Attempt, Decision, Delivery, DeliveryId, DeliveryState, Message, MessageKey, Millis, Outcome,
+    Attempt, Decision, Delivery, DeliveryId, DeliveryState, Message, MessageKey, Millis, OnDead, Outcome, Run,
 };
-use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::tx::Tx;
+use crate::store::sqlite::{SqliteStore, destinations};
 use crate::store::{
-    Accepted, AttemptRecord, Committed, DedupeKey, NewDelivery, NewEvent, Recorded, RunEnd, RunLease,
-    RunResult, StateChanges, Store, Want,
+    Accepted, AttemptRecord, Committed, Created, DedupeKey, DestinationCommand, NewDelivery, NewEvent,
+    Recorded, RunEnd, RunLease, RunResult, StateChanges, Store, StoreError, Want,
 };
 
 #[tokio::test]
@@ -27,9 +27,9 @@ async fn a_refused_attempt_ends_its_lease() {
             Ok(())
         })
     };
-    set_state(3).await.unwrap();
+    set_state(2).await.unwrap();
     let recorded = store.record_attempts(vec![attempt(&delivery, Decision::Delivered)]).await.unwrap();
-    assert_eq!(recorded, [Recorded::Stale], "it was taken back");
+    assert_eq!(recorded, [Recorded::Stale], "it was given up");
     set_state(0).await.unwrap();
     assert_eq!(claim(&store).await.len(), 1, "nobody is at work on it");
 }
@@ -50,6 +50,40 @@ async fn a_repeat_that_is_undone_counts_nothing() {
     assert_eq!(claim(&store).await.len(), 1);
 }
 
+#[tokio::test]
+async fn what_is_said_of_a_destination_in_a_verb_that_failed_is_not_said() {
+    let place = Place::new();
+    let store = place.open();
+    store.command_destination("d", DestinationCommand::Pause).await.unwrap();
+    let before = store.destinations().await.unwrap();
+    let failing = |tx: &mut Tx<'_>| {
+        destinations::command(tx, "d", DestinationCommand::Resume)?;
+        destinations::command(tx, "e", DestinationCommand::Pause)?;
+        Err::<(), _>(StoreError::Other("no".into()))
+    };
+    store.writer.submit(1, failing).await.unwrap_err();
+    assert_eq!(store.destinations().await.unwrap(), before);
+    store.close().await;
+    assert_eq!(place.open().destinations().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn created_deliveries_that_nobody_waits_for_are_claimable() {
+    let place = Place::new();
+    let store = place.open();
+    let accepted = store.accept(vec![new("evt_a")], Some(MINUTE)).await.unwrap().remove(0);
+    let Accepted::New(runs) = accepted else { panic!("a repeat: {accepted:?}") };
+    {
+        let mut commit = Box::pin(store.commit_processed(vec![to_d(&runs[0])], Some(MINUTE)));
+        // Polled once, so that it is asked for; then its caller goes away.
+        let once = std::future::poll_fn(|cx| std::task::Poll::Ready(commit.as_mut().poll(cx).is_pending()));
+        assert!(once.await, "a commit takes longer than a poll");
+    }
+    // What is answered after it finds the lease given back.
+    store.release(Vec::new(), Vec::new()).await.unwrap();
+    assert_eq!(claim(&store).await.len(), 1);
+}
+
 fn keyed(id: &str) -> NewEvent {
     NewEvent { dedupe: Some(DedupeKey { key: "k".into(), window: MINUTE }), ..new(id) }
 }
@@ -59,21 +93,23 @@ async fn deliver(store: &SqliteStore) -> Delivery {
     let accepted = store.accept(vec![keyed("evt_a")], Some(MINUTE)).await.unwrap().remove(0);
     let Accepted::New(mut runs) = accepted else { panic!("a repeat: {accepted:?}") };
     let run = runs.remove(0);
+    let committed = store.commit_processed(vec![to_d(&run)], Some(MINUTE)).await.unwrap().remove(0);
+    let Committed::Done(Created { leased: mut deliveries, .. }) = committed else {
+        panic!("refused: {committed:?}")
+    };
+    deliveries.remove(0)
+}
+
+/// The run's event itself, for the destination `d`.
+fn to_d(run: &Run) -> RunResult {
     let id = DeliveryId::derive(&run.event.id, &run.route, "d", MessageKey::Index(0), 0);
-    let result = RunResult {
-        run: RunLease::from(&run),
+    RunResult {
+        run: RunLease::from(run),
         event: Arc::clone(&run.event),
-        end: RunEnd::Processed(vec![NewDelivery {
-            id,
-            destination: "d".into(),
-            message: Message::default(),
-        }]),
+        end: RunEnd::Processed(vec![NewDelivery::new(id, "d", Message::default())]),
         steps: Vec::new(),
         state: StateChanges::default(),
-    };
-    let committed = store.commit_processed(vec![result], Some(MINUTE)).await.unwrap().remove(0);
-    let Committed::Done(mut deliveries) = committed else { panic!("refused: {committed:?}") };
-    deliveries.remove(0)
+    }
 }
 
 fn attempt(delivery: &Delivery, decision: Decision) -> AttemptRecord {
@@ -88,7 +124,13 @@ fn attempt(delivery: &Delivery, decision: Decision) -> AttemptRecord {
         decision,
         reason: "because".into(),
     };
-    AttemptRecord { delivery: delivery.id.clone(), lease: delivery.lease, attempt }
+    AttemptRecord {
+        delivery: delivery.id.clone(),
+        lease: delivery.lease,
+        attempt,
+        on_dead: OnDead::Hold,
+        disables: None,
+    }
 }
 
 async fn claim(store: &SqliteStore) -> Vec<Delivery> {

@@ -1,11 +1,16 @@
 //! The conformance suite on `SQLite`, and what only this store promises.
 
+mod backup;
 mod child;
 mod disk;
+mod gates;
 mod group_commit;
 mod ledger;
+mod migration;
 mod opening;
+mod properties;
 mod scale;
+mod tidy;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +25,7 @@ use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
 use crate::model::{Event, EventId, Millis};
 use crate::store::conformance::{Subject, conformance};
-use crate::store::{NewEvent, Store, StoreError};
+use crate::store::{NewEvent, NewRun, Store, StoreError};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -69,7 +74,7 @@ fn new(id: &str) -> NewEvent {
         body: Bytes::from(vec![b'x'; 1024]),
         attributes: Vec::new(),
     };
-    NewEvent { event, routes: vec!["r".into()], dedupe: None }
+    NewEvent { event, routes: vec![NewRun { route: "r".into(), ordered: false }], dedupe: None }
 }
 
 /// The value of a counter without labels.
