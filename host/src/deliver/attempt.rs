@@ -9,6 +9,14 @@ use super::destination::{Destination, Targets};
 use super::retry::{Ended, decide};
 use super::{request, retry_after};
 
+/// An attempt that was made.
+#[derive(Debug)]
+pub(super) struct Performed {
+    pub attempt: Attempt,
+    /// How long the destination asks to be left alone, up to its policy's cap.
+    pub retry_after: Option<Duration>,
+}
+
 /// Makes the attempt and says what follows. `destination` is of `targets`.
 pub(super) async fn perform(
     targets: &Targets,
@@ -16,12 +24,12 @@ pub(super) async fn perform(
     delivery: &Delivery,
     clock: &Clock,
     random: &Random,
-) -> Attempt {
+) -> Performed {
     let started_at = clock.now();
     let began = clock.monotonic();
     let headers = request::headers(delivery, destination, started_at);
     let body = delivery.body().clone();
-    let exchange = targets.transport().post(&destination.url, headers, body, destination.timeout).await;
+    let exchange = targets.post(destination, headers, body).await;
     let duration = clock.monotonic().saturating_sub(began);
     let now = clock.now();
     let asked = exchange.retry_after.as_deref().and_then(|value| retry_after::parse(value, now));
@@ -33,7 +41,7 @@ pub(super) async fn perform(
         jitter_unit: random.unit(),
     };
     let (decision, reason) = decide(&destination.retry, &ended);
-    Attempt {
+    let attempt = Attempt {
         number: delivery.attempts.saturating_add(1),
         started_at,
         duration,
@@ -43,7 +51,8 @@ pub(super) async fn perform(
         response_body: exchange.body,
         decision,
         reason,
-    }
+    };
+    Performed { attempt, retry_after: asked.map(|asked| asked.min(destination.retry.retry_after_cap())) }
 }
 
 /// The word under which an outcome is counted.

@@ -38,6 +38,12 @@ impl Cidr {
         }
     }
 
+    /// Whether it holds `address` and no other.
+    pub(super) fn is_only(&self, address: IpAddr) -> bool {
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        self.prefix == longest && self.address == address
+    }
+
     /// The address with the bits behind the prefix set to zero.
     fn truncated(self) -> Self {
         let prefix = u32::from(self.prefix);

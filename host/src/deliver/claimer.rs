@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 
 use crate::model::Delivery;
 use crate::store::{Claimed, StoreError, Want};
 
-use super::lane::{Lane, Origin};
+use super::lane::Lane;
+use super::queue::Origin;
 use super::stage::{LEASE, Stage};
 
 /// Deliveries in one claim at most, whatever the number of destinations.
@@ -23,6 +25,10 @@ const POLL: Duration = Duration::from_secs(1);
 /// its lease.
 const MIN_WAIT: Duration = Duration::from_millis(20);
 
+/// Lanes that open are looked at only so often: one that is limited to a high rate opens
+/// again at once, and what it may send adds up meanwhile.
+const MIN_REST: Duration = Duration::from_millis(5);
+
 /// After a claim that found nothing: a bell that rings for deliveries which were handed
 /// over costs few claims.
 const EMPTY_PAUSE: Duration = Duration::from_millis(5);
@@ -31,9 +37,12 @@ const EMPTY_PAUSE: Duration = Duration::from_millis(5);
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
 /// Claims until the soft shutdown.
-pub(super) async fn run(stage: Arc<Stage>, bell: Arc<Notify>) {
+pub(super) async fn run(stage: Arc<Stage>, bell: Arc<Notify>, recall: Arc<Notify>) {
     let soft = stage.shutdown.soft.clone();
     let mut targets = stage.targets.clone();
+    // Apart from the waits below, which are as short as lanes and due times are.
+    let mut poll = tokio::time::interval(POLL);
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     stage.adopt_targets().await;
     loop {
         if soft.is_cancelled() {
@@ -44,21 +53,32 @@ pub(super) async fn run(stage: Arc<Stage>, bell: Arc<Notify>) {
             targets.mark_unchanged();
             stage.adopt_targets().await;
         }
-        match round(&stage).await {
+        let asked = round(&stage).await;
+        let opening = stage.restaff();
+        match asked {
             Ok(Round::Claimed) => continue,
-            Ok(Round::Empty) => drop(soft.run_until_cancelled(tokio::time::sleep(EMPTY_PAUSE)).await),
+            Ok(Round::Empty) => drop(soft.run_until_cancelled(sleep(Some(EMPTY_PAUSE))).await),
             Ok(Round::NotAsked) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot claim deliveries");
-                soft.run_until_cancelled(tokio::time::sleep(ERROR_PAUSE)).await;
+                soft.run_until_cancelled(sleep(Some(ERROR_PAUSE))).await;
                 continue;
             }
         }
         tokio::select! {
             () = soft.cancelled() => return,
-            () = stage.plan.changed() => stage.restaff(),
-            () = bell.notified() => stage.expect_more(),
-            () = tokio::time::sleep(wait(&stage)) => stage.expect_more(),
+            () = recall.notified() => stage.recall().await,
+            () = stage.plan.changed() => {}
+            () = bell.notified() => {
+                stage.expect_more();
+                stage.orders.notify_one();
+            }
+            () = sleep(until_due(&stage)) => stage.expect_more(),
+            () = sleep(opening.map(|wait| wait.max(MIN_REST))) => {}
+            _ = poll.tick() => {
+                stage.expect_more();
+                stage.show();
+            }
             Ok(()) = targets.changed() => stage.adopt_targets().await,
         }
     }
@@ -106,13 +126,15 @@ async fn round(stage: &Arc<Stage>) -> Result<Round, StoreError> {
     for delivery in items {
         claimed.entry(delivery.destination.clone()).or_default().push(delivery);
     }
+    let mut rest = Vec::new();
     for (Want { destination, limit }, Appetite { lane, .. }) in wants.into_iter().zip(asked) {
         let Some(deliveries) = claimed.remove(&destination) else { continue };
         if deliveries.len() >= limit {
             lane.set_more_in_store(true);
         }
-        stage.admit(Origin::Claim, deliveries).await;
+        rest.append(&mut stage.admit(Origin::Claim, deliveries));
     }
+    stage.release(rest).await;
     Ok(Round::Claimed)
 }
 
@@ -126,9 +148,10 @@ struct Appetite {
 /// The lanes with room.
 fn appetites(stage: &Stage) -> Vec<Appetite> {
     let targets = stage.targets.borrow().clone();
+    let now = stage.clock.monotonic();
     let appetite = |lane: Arc<Lane>| {
         let destination = targets.get(&lane.name)?;
-        let (limit, worth_asking) = lane.appetite(destination.concurrency);
+        let (limit, worth_asking) = lane.appetite(now, &destination.pace());
         if limit == 0 {
             // Not asked for, so not covered by the due time that the store will name.
             lane.set_more_in_store(true);
@@ -139,9 +162,16 @@ fn appetites(stage: &Stage) -> Vec<Appetite> {
     stage.lanes().into_iter().filter_map(appetite).collect()
 }
 
-fn wait(stage: &Stage) -> Duration {
-    let due = stage.plan.next_due().map(|due| stage.clock.now().until(due).max(MIN_WAIT));
-    due.map_or(POLL, |due| due.min(POLL))
+fn until_due(stage: &Stage) -> Option<Duration> {
+    stage.plan.next_due().map(|due| stage.clock.now().until(due).max(MIN_WAIT))
+}
+
+/// For so long; for ever, if nothing is to be waited for.
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]
@@ -153,13 +183,16 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::*;
+    use crate::alerts::Alerts;
     use crate::clock::{Clock, Random};
-    use crate::deliver::{Deliver, Destination, EgressPolicy, Targets};
+    use crate::deliver::{Board, Deliver, Destination, EgressPolicy, Targets};
     use crate::lifecycle::Shutdown;
-    use crate::model::{Attempt, DeliveryId, Event, EventId, Message, Millis, Run};
+    use crate::model::{Attempt, DeliveryId, Event, EventId, Message, Millis, OnDead, Run};
     use crate::store::{
-        Accepted, AttemptRecord, Backlog, Committed, DeliveryFilter, DeliveryRecord, EventRecord, NewEvent,
-        Page, PageOf, Recorded, Resumed, RunLease, RunResult, StateValue, Store,
+        Accepted, AttemptRecord, Backlog, Commanded, Committed, DeliveryCommand, DeliveryFilter,
+        DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary,
+        NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease, RunResult,
+        StateValue, Store, Tidied,
     };
 
     fn targets(names: &[&str]) -> Arc<Targets> {
@@ -200,6 +233,7 @@ mod tests {
                 route: "r".into(),
                 destination: "a".into(),
                 generation: 0,
+                replay_of: None,
                 message: Message::default(),
                 attempts: 0,
                 lease: 1,
@@ -221,7 +255,7 @@ mod tests {
             Err(StoreError::Closed)
         }
 
-        async fn claim_runs(&self, _: usize, _: Duration) -> Result<Claimed<Run>, StoreError> {
+        async fn claim_runs(&self, _: usize, _: usize, _: Duration) -> Result<Claimed<Run>, StoreError> {
             Err(StoreError::Closed)
         }
 
@@ -234,6 +268,42 @@ mod tests {
         }
 
         async fn resume_held(&self, _: i64, _: usize) -> Result<Resumed, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn command_deliveries(
+            &self,
+            _: Vec<DeliveryId>,
+            _: DeliveryCommand,
+        ) -> Result<Vec<Commanded>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn replay(&self, _: Vec<Replay>) -> Result<Vec<Replayed>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn destinations(&self) -> Result<Vec<DestinationState>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn command_destination(
+            &self,
+            _: &str,
+            _: DestinationCommand,
+        ) -> Result<DestinationState, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn settle_lines(&self, _: &str, _: OnDead, _: usize) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+
+        async fn tidy(&self, _: &Retention) -> Result<Tidied, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn events(&self, _: EventFilter, _: Page) -> Result<PageOf<EventSummary>, StoreError> {
             Err(StoreError::Closed)
         }
 
@@ -281,14 +351,18 @@ mod tests {
         let (asked, mut heard) = mpsc::unbounded_channel();
         let (_handoff, handed) = mpsc::channel(1);
         let store = Endless { event: Arc::new(event), targets: sender, asked, claims: Mutex::default() };
+        let clock = Clock::manual(Millis(0));
         let stage = Deliver {
+            board: Board::new(seen.clone(), clock.clone()),
             store: Arc::new(store),
             targets: seen,
             handoff: handed,
             bell: Arc::default(),
-            clock: Clock::manual(Millis(0)),
+            recall: Arc::default(),
+            clock,
             random: Random::seeded(1),
             metrics: Arc::default(),
+            alerts: Alerts::new().0,
         };
         let shutdown = Shutdown::new();
         let task = tokio::spawn(stage.run(shutdown));

@@ -5,33 +5,50 @@ use std::io;
 
 use crate::model::AttemptError;
 
+use super::connector::ConnectTimeout;
+use super::proxy::TunnelError;
 use super::resolver::ResolveError;
 
-/// Names the failure, and tells people what the innermost causes say.
-pub(super) fn classify(error: &reqwest::Error) -> (AttemptError, String) {
-    let causes: Vec<&(dyn Error + 'static)> = causes(error).collect();
-    let kind = causes.iter().find_map(|cause| by_type(*cause));
-    let kind = kind.unwrap_or_else(|| match error {
-        _ if error.is_timeout() => AttemptError::Timeout,
-        _ if error.is_connect() => AttemptError::Connect,
-        _ => AttemptError::Other,
-    });
-    (kind, detail(&causes))
+/// Names what kept a request from being answered, or ended its answer, and tells people
+/// what the causes say; `otherwise` where none of them is known. The outermost error is
+/// not among them: it names the URL, whose query may hold a secret.
+pub(super) fn classify(error: &(dyn Error + 'static), otherwise: AttemptError) -> (AttemptError, String) {
+    let causes: Vec<_> = error.source().map(causes).into_iter().flatten().collect();
+    let known = causes.iter().enumerate().find_map(|(at, cause)| Some((at, by_type(*cause)?)));
+    match known {
+        // What stands in front of it says less.
+        Some((at, kind)) => (kind, detail(&causes[at..])),
+        None => (otherwise, detail(&causes)),
+    }
 }
 
 fn by_type(cause: &(dyn Error + 'static)) -> Option<AttemptError> {
     if let Some(resolve) = cause.downcast_ref::<ResolveError>() {
         return Some(match resolve {
             ResolveError::NotFound(..) => AttemptError::Dns,
-            ResolveError::Refused(..) => AttemptError::RefusedByGuard,
+            ResolveError::Refused(..) | ResolveError::Literal(_) => AttemptError::RefusedByGuard,
         });
+    }
+    if cause.is::<TunnelError>() {
+        return Some(AttemptError::Connect);
+    }
+    if cause.is::<ConnectTimeout>() {
+        return Some(AttemptError::Timeout);
     }
     if cause.is::<rustls::Error>() {
         return Some(AttemptError::Tls);
     }
     if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
-        let cut = hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled();
-        return cut.then_some(AttemptError::Reset);
+        return match hyper {
+            _ if hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled() => {
+                Some(AttemptError::Reset)
+            }
+            _ if hyper.is_parse_too_large() => Some(AttemptError::TooLarge),
+            _ => None,
+        };
+    }
+    if let Some(h2) = cause.downcast_ref::<h2::Error>() {
+        return by_frame(h2);
     }
     let io = cause.downcast_ref::<io::Error>()?;
     match io.kind() {
@@ -40,14 +57,27 @@ fn by_type(cause: &(dyn Error + 'static)) -> Option<AttemptError> {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => Some(AttemptError::Reset),
+        // TLS alone says so of a stream; HTTP/2 keeps the kind and loses what it was.
+        io::ErrorKind::InvalidData => Some(AttemptError::Tls),
+        _ => None,
+    }
+}
+
+/// What ended a stream of HTTP/2, or its whole connection.
+fn by_frame(error: &h2::Error) -> Option<AttemptError> {
+    match error.reason() {
+        _ if error.is_remote() => Some(AttemptError::Reset),
+        // What this side says of a head that is far over its limit. One that is just over
+        // it is a protocol error like any other malformed head.
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => Some(AttemptError::TooLarge),
         _ => None,
     }
 }
 
 /// The error and what caused it. An I/O error that wraps another reports only that
 /// one's cause as its own, so what it wraps is visited too.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(error.source(), |cause| inner(*cause))
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |cause| inner(*cause))
 }
 
 fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
@@ -57,8 +87,8 @@ fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     }
 }
 
-/// What the causes say, without saying anything twice. The outermost error is not
-/// among them: it names the URL, whose query may hold a secret.
+/// What the causes say, without saying anything twice. None of them names the URL, whose
+/// query may hold a secret.
 fn detail(causes: &[&(dyn Error + 'static)]) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in causes {

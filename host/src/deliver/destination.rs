@@ -5,14 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-use url::Url;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use url::{Position, Url};
 
-use super::guard::EgressPolicy;
+use super::admission::Pace;
+use super::breaker::BreakerPolicy;
 use super::retry::RetryPolicy;
+use super::setup::{Egress, Reach, Setup};
 use super::sign::SigningKey;
-use super::transport::{Transport, TransportError};
-use crate::model::Header;
+use super::tls::MachineRoots;
+use super::transport::{Exchange, Transport, TransportError};
+use crate::model::{AttemptError, Header, OnDead};
+use crate::rate::Rate;
 
 /// The longest timeout of an attempt; leases outlast it.
 pub const MAX_TIMEOUT: Duration = Duration::from_mins(5);
@@ -39,6 +44,14 @@ pub struct Destination {
     pub concurrency: usize,
     /// When a failed attempt is repeated.
     pub retry: RetryPolicy,
+    /// What a dead delivery means for those behind it in its line.
+    pub on_dead: OnDead,
+    /// When it is left alone for failing.
+    pub breaker: BreakerPolicy,
+    /// Attempts that may start; `None`: as many as it answers.
+    pub rate_limit: Option<Rate>,
+    /// How it is connected to.
+    pub reach: Reach,
 }
 
 /// Why settings are no destination.
@@ -50,6 +63,9 @@ pub enum DestinationError {
     /// Nobody to dial.
     #[error("the url names no host")]
     NoHost,
+    /// Something in it that HTTP does not carry.
+    #[error("the url cannot be sent over HTTP: {0}")]
+    Unsendable(String),
     /// User and password would be shown wherever the URL is.
     #[error("the url holds a user or a password; send them in headers.authorization")]
     Userinfo,
@@ -77,7 +93,16 @@ impl Destination {
             forward_headers: Vec::new(),
             concurrency: 16,
             retry: RetryPolicy::default(),
+            on_dead: OnDead::default(),
+            breaker: BreakerPolicy::default(),
+            rate_limit: None,
+            reach: Reach::default(),
         }
+    }
+
+    /// How fast it may be sent to.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { concurrency: self.concurrency, breaker: self.breaker, rate: self.rate_limit }
     }
 
     /// Whether attempts can be made with these settings.
@@ -91,6 +116,7 @@ impl Destination {
         if !self.url.username().is_empty() || self.url.password().is_some() {
             return Err(DestinationError::Userinfo);
         }
+        self.is_sendable()?;
         if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
             return Err(DestinationError::Timeout);
         }
@@ -103,30 +129,48 @@ impl Destination {
             None => Ok(()),
         }
     }
+
+    /// Whether HTTP has the URL, too: it allows fewer characters.
+    fn is_sendable(&self) -> Result<(), DestinationError> {
+        let parsed: Result<Uri, _> = self.url.as_str().parse();
+        parsed.map(drop).map_err(|error| DestinationError::Unsendable(error.to_string()))
+    }
 }
 
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, url, keys, timeout, headers, forward_headers, concurrency, retry } = self;
+        let Self { name, url, keys, timeout, headers, forward_headers, concurrency, retry, reach, .. } = self;
         let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Destination")
             .field("name", name)
-            .field("url", &url.as_str())
+            // Without the query, which may hold a token.
+            .field("url", &&url[..Position::AfterPath])
             .field("keys", keys)
             .field("timeout", timeout)
             .field("headers", &names)
             .field("forward_headers", forward_headers)
             .field("concurrency", concurrency)
             .field("retry", retry)
+            .field("on_dead", &self.on_dead)
+            .field("breaker", &self.breaker)
+            .field("rate_limit", &self.rate_limit)
+            .field("reach", reach)
             .finish()
     }
 }
 
-/// All destinations as of one configuration, with the connections that fit its egress
-/// policy. A reload makes a new one; attempts under way finish on theirs.
+/// All destinations as of one configuration, with the connections that fit their setups.
+/// A reload makes a new one; attempts under way finish on theirs.
 #[derive(Debug)]
 pub struct Targets {
-    destinations: HashMap<String, Arc<Destination>>,
+    all: HashMap<String, Target>,
+    /// Each once, however many destinations share it.
+    transports: Vec<Arc<Transport>>,
+}
+
+#[derive(Debug)]
+struct Target {
+    destination: Arc<Destination>,
     transport: Arc<Transport>,
 }
 
@@ -148,57 +192,86 @@ pub enum TargetsError {
 
 impl Targets {
     /// With new connections.
-    pub fn new(destinations: Vec<Destination>, egress: EgressPolicy) -> Result<Self, TargetsError> {
-        let destinations = checked(destinations)?;
-        Ok(Self { destinations, transport: Arc::new(Transport::new(egress)?) })
+    pub fn new(destinations: Vec<Destination>, egress: impl Into<Egress>) -> Result<Self, TargetsError> {
+        Self::built(destinations, &egress.into(), &[])
     }
 
-    /// The next snapshot. It keeps the open connections, unless the egress policy is
-    /// another: a connection that was judged by the old one must not serve the new.
+    /// The next snapshot. Open connections are kept where their setup is still that of a
+    /// destination: one that was judged by another policy, or made with another
+    /// certificate, must not serve.
     pub fn replaced(
         &self,
         destinations: Vec<Destination>,
-        egress: EgressPolicy,
+        egress: impl Into<Egress>,
     ) -> Result<Self, TargetsError> {
-        if *self.transport.policy() != egress {
-            return Self::new(destinations, egress);
+        Self::built(destinations, &egress.into(), &self.transports)
+    }
+
+    fn built(
+        destinations: Vec<Destination>,
+        egress: &Egress,
+        open: &[Arc<Transport>],
+    ) -> Result<Self, TargetsError> {
+        let machine = MachineRoots::default();
+        let mut all = HashMap::with_capacity(destinations.len());
+        let mut transports: Vec<Arc<Transport>> = Vec::new();
+        for destination in destinations {
+            let destination = checked(destination)?;
+            let setup = Setup::new(egress, &destination.reach);
+            let fits = |transport: &&Arc<Transport>| *transport.setup() == setup;
+            let transport = if let Some(shared) = transports.iter().find(fits) {
+                Arc::clone(shared)
+            } else {
+                let kept = open.iter().find(fits).cloned();
+                let transport = match kept {
+                    Some(kept) => kept,
+                    None => Arc::new(Transport::new(setup, &machine)?),
+                };
+                transports.push(Arc::clone(&transport));
+                transport
+            };
+            let name = destination.name.clone();
+            all.insert(name, Target { destination: Arc::new(destination), transport });
         }
-        Ok(Self { destinations: checked(destinations)?, transport: Arc::clone(&self.transport) })
+        Ok(Self { all, transports })
     }
 
     /// The destination of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Destination>> {
-        self.destinations.get(name)
+        self.all.get(name).map(|target| &target.destination)
     }
 
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Destination>> {
-        self.destinations.values()
+        self.all.values().map(|target| &target.destination)
     }
 
-    pub(super) fn transport(&self) -> &Transport {
-        &self.transport
+    /// Posts to one of these destinations and reads the answer.
+    pub(super) async fn post(&self, destination: &Destination, headers: HeaderMap, body: Bytes) -> Exchange {
+        let Some(Target { transport, .. }) = self.all.get(&destination.name) else {
+            return Exchange::failed(AttemptError::Other, "the destination is configured no longer".into());
+        };
+        transport.post(&destination.url, headers, body, destination.timeout).await
     }
 }
 
-fn checked(destinations: Vec<Destination>) -> Result<HashMap<String, Arc<Destination>>, TargetsError> {
-    let mut map = HashMap::with_capacity(destinations.len());
-    for mut destination in destinations {
-        if let Err(error) = destination.check() {
-            return Err(TargetsError::Destination { name: destination.name, error });
-        }
-        for (_, value) in &mut destination.headers {
-            // Neither in HPACK's tables nor in anybody's debug output.
-            value.set_sensitive(true);
-        }
-        map.insert(destination.name.clone(), Arc::new(destination));
+fn checked(mut destination: Destination) -> Result<Destination, TargetsError> {
+    if let Err(error) = destination.check() {
+        return Err(TargetsError::Destination { name: destination.name, error });
     }
-    Ok(map)
+    for (_, value) in &mut destination.headers {
+        // Neither in HPACK's tables nor in anybody's debug output.
+        value.set_sensitive(true);
+    }
+    Ok(destination)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deliver::proxy::Proxy;
+    use crate::deliver::setup::ProxyChoice;
+    use crate::deliver::{EgressOverride, EgressPolicy};
 
     fn at(url: &str) -> Destination {
         Destination::new("d", url.parse().unwrap())
@@ -234,13 +307,37 @@ mod tests {
         assert!(shown.contains("authorization"), "{shown}");
     }
 
+    fn transport(targets: &Targets, name: &str) -> Arc<Transport> {
+        Arc::clone(&targets.all[name].transport)
+    }
+
     #[test]
     fn connections_outlive_a_reload_and_not_another_policy() {
-        let first = Targets::new(vec![], EgressPolicy::default()).unwrap();
-        let same = first.replaced(vec![at("http://a.example")], EgressPolicy::default()).unwrap();
-        assert!(Arc::ptr_eq(&first.transport, &same.transport));
+        let first = Targets::new(vec![at("http://a.example")], EgressPolicy::default()).unwrap();
+        let same = first.replaced(vec![at("http://b.example")], EgressPolicy::default()).unwrap();
+        assert!(Arc::ptr_eq(&transport(&first, "d"), &transport(&same, "d")));
         let closed = EgressPolicy { deny: vec!["8.8.8.8".parse().unwrap()], ..EgressPolicy::default() };
-        let other = same.replaced(vec![], closed).unwrap();
-        assert!(!Arc::ptr_eq(&same.transport, &other.transport));
+        let other = same.replaced(vec![at("http://b.example")], closed).unwrap();
+        assert!(!Arc::ptr_eq(&transport(&same, "d"), &transport(&other, "d")));
+    }
+
+    #[test]
+    fn destinations_share_connections_if_they_are_made_alike() {
+        let named = |name: &str| Destination { name: name.into(), ..at("https://a.example") };
+        let reaching = |name: &str, reach: Reach| Destination { reach, ..named(name) };
+        let own = EgressOverride { deny: vec!["8.8.8.8".parse().unwrap()], ..EgressOverride::default() };
+        let narrow = Reach { egress: own, ..Reach::default() };
+        let proxy = Proxy::new("http://proxy:3128", None).unwrap();
+        let through = Reach { proxy: ProxyChoice::Through(proxy), ..Reach::default() };
+        let destinations =
+            vec![named("a"), named("b"), reaching("narrow", narrow.clone()), reaching("through", through)];
+        let targets = Targets::new(destinations, EgressPolicy::default()).unwrap();
+        assert!(Arc::ptr_eq(&transport(&targets, "a"), &transport(&targets, "b")));
+        assert_eq!(targets.transports.len(), 3);
+        // One that changes takes nobody else's connections along.
+        let next =
+            targets.replaced(vec![reaching("a", narrow), named("b")], EgressPolicy::default()).unwrap();
+        assert!(Arc::ptr_eq(&transport(&next, "a"), &transport(&targets, "narrow")));
+        assert!(Arc::ptr_eq(&transport(&next, "b"), &transport(&targets, "b")));
     }
 }

@@ -1,35 +1,75 @@
 //! The egress guard: which addresses may be dialled. Pure; the one rule for every call
 //! that the gateway makes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use url::{Host, Url};
 
 use super::cidr::Cidr;
+use super::special::{METADATA, carried, is_local_nat64, is_metadata, special};
 
-/// Which networks are open beside the public internet, and which are closed.
+/// Which networks are open beside the public internet, which are closed, and what else
+/// an outbound call must be.
 ///
-/// Without either, only addresses that are globally reachable may be dialled. `allow`
+/// Without any of it, only addresses that are globally reachable may be dialled. `allow`
 /// opens networks, `deny` closes more and wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
-    /// Networks that may be dialled although they are special.
+    /// Networks that may be dialled although they are special. A metadata address is
+    /// opened by its very address alone, not by a network around it.
     pub allow: Vec<Cidr>,
     /// Networks that may not be dialled although they are public.
     pub deny: Vec<Cidr>,
+    /// The ports that may be dialled; none: any.
+    pub ports: Vec<u16>,
+    /// Whether everything must be encrypted.
+    pub https_only: bool,
 }
 
-/// An address that may not be dialled.
+/// What one destination says beside the policy of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EgressOverride {
+    /// Opened besides.
+    pub allow: Vec<Cidr>,
+    /// Closed besides.
+    pub deny: Vec<Cidr>,
+    /// Ports besides; where all ports were open, these alone.
+    pub ports: Vec<u16>,
+    /// Instead of what holds for all.
+    pub https_only: Option<bool>,
+}
+
+/// What may not be dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address} {why}")]
-pub struct Refusal {
+pub enum Refusal {
     /// The address.
-    pub address: IpAddr,
-    /// What kind of address it is, for people.
-    pub why: &'static str,
+    #[error("{address} {why}")]
+    Address {
+        /// Which one.
+        address: IpAddr,
+        /// What kind of address it is, for people.
+        why: &'static str,
+    },
+    /// The port.
+    #[error("port {0} is not one of egress.ports")]
+    Port(u16),
+    /// Plain HTTP.
+    #[error("https_only is set, and the url begins with http://")]
+    Plain,
 }
 
 impl EgressPolicy {
+    /// The policy for a destination that says `own`.
+    #[must_use]
+    pub fn with(&self, own: &EgressOverride) -> Self {
+        let mut policy = self.clone();
+        policy.allow.extend_from_slice(&own.allow);
+        policy.deny.extend_from_slice(&own.deny);
+        policy.ports.extend_from_slice(&own.ports);
+        policy.https_only = own.https_only.unwrap_or(self.https_only);
+        policy
+    }
+
     /// Whether `address` may be dialled. An IPv6 address that carries an IPv4 one is
     /// judged by what it carries.
     pub fn judge(&self, address: IpAddr) -> Result<(), Refusal> {
@@ -37,24 +77,31 @@ impl EgressPolicy {
             IpAddr::V4(_) => Vec::new(),
             IpAddr::V6(v6) => carried(v6),
         };
-        let refuse = |why| Err(Refusal { address, why });
-        let mut forms = inner.iter().map(|v4| IpAddr::V4(*v4)).chain([address]);
-        if forms.any(|form| self.deny.iter().any(|network| network.contains(form))) {
+        let refuse = |why| Err(Refusal::Address { address, why });
+        let forms = || inner.iter().map(|v4| IpAddr::V4(*v4)).chain([address]);
+        if forms().any(|form| self.deny.iter().any(|network| network.contains(form))) {
             return refuse("lies in a network of egress.deny");
+        }
+        if forms().any(|form| is_metadata(form) && !self.names(form)) {
+            return refuse(METADATA);
         }
         if self.allows(address) {
             return Ok(());
         }
-        if inner.is_empty() {
+        // A local prefix is the operator's own network, wherever it leads.
+        let local = matches!(address, IpAddr::V6(v6) if is_local_nat64(v6));
+        if inner.is_empty() || local {
             return special(address).map_or(Ok(()), refuse);
         }
-        let mut closed = inner.into_iter().map(IpAddr::V4).filter(|v4| !self.allows(*v4));
+        let mut closed = inner.iter().map(|v4| IpAddr::V4(*v4)).filter(|v4| !self.allows(*v4));
         closed.find_map(special).map_or(Ok(()), refuse)
     }
 
-    /// The same for a URL whose host is an address. A host that is a name passes: its
-    /// addresses are judged when it is resolved.
-    pub fn judge_literal(&self, url: &Url) -> Result<(), Refusal> {
+    /// What can be judged of a URL before it is resolved: its scheme, its port, and its
+    /// host where that is an address. The addresses of a name are judged when it is
+    /// resolved.
+    pub fn judge_url(&self, url: &Url) -> Result<(), Refusal> {
+        self.judge_shape(url)?;
         match url.host() {
             Some(Host::Ipv4(address)) => self.judge(address.into()),
             Some(Host::Ipv6(address)) => self.judge(address.into()),
@@ -62,94 +109,24 @@ impl EgressPolicy {
         }
     }
 
+    /// Of that, scheme and port: what a configuration says and no network changes.
+    pub fn judge_shape(&self, url: &Url) -> Result<(), Refusal> {
+        if self.https_only && url.scheme() != "https" {
+            return Err(Refusal::Plain);
+        }
+        match url.port_or_known_default() {
+            Some(port) if !self.ports.is_empty() && !self.ports.contains(&port) => Err(Refusal::Port(port)),
+            _ => Ok(()),
+        }
+    }
+
     fn allows(&self, address: IpAddr) -> bool {
         self.allow.iter().any(|network| network.contains(address))
     }
-}
 
-/// What makes an address special, if anything does.
-fn special(address: IpAddr) -> Option<&'static str> {
-    let known = match address {
-        IpAddr::V4(_) => SPECIAL_V4,
-        IpAddr::V6(_) => SPECIAL_V6,
-    };
-    let found = known.iter().find(|(network, _)| network.contains(address)).map(|(_, why)| *why);
-    match address {
-        IpAddr::V6(v6) if found.is_none() && v6.segments()[0] & 0xe000 != 0x2000 => Some("is reserved"),
-        _ => found,
-    }
-}
-
-const PRIVATE: &str = "is private; egress.allow can open its network";
-const LOOPBACK: &str = "is loopback; egress.allow can open its network";
-const LINK_LOCAL: &str = "is link-local, where cloud metadata is served";
-const METADATA: &str = "is a cloud provider's metadata service";
-const DOCUMENTATION: &str = "is for documentation";
-const BENCHMARKING: &str = "is for benchmarking";
-const MULTICAST: &str = "is multicast";
-const RESERVED: &str = "is reserved";
-const UNSPECIFIED: &str = "is unspecified";
-
-/// IANA's special-purpose registry for IPv4 (RFC 6890 and its updates), and one public
-/// address that is a metadata service.
-const SPECIAL_V4: &[(Cidr, &str)] = &[
-    (Cidr::v4([0, 0, 0, 0], 8), UNSPECIFIED),
-    (Cidr::v4([10, 0, 0, 0], 8), PRIVATE),
-    (Cidr::v4([100, 64, 0, 0], 10), "is carrier-grade NAT; egress.allow can open its network"),
-    (Cidr::v4([127, 0, 0, 0], 8), LOOPBACK),
-    (Cidr::v4([168, 63, 129, 16], 32), METADATA),
-    (Cidr::v4([169, 254, 0, 0], 16), LINK_LOCAL),
-    (Cidr::v4([172, 16, 0, 0], 12), PRIVATE),
-    (Cidr::v4([192, 0, 0, 0], 24), RESERVED),
-    (Cidr::v4([192, 0, 2, 0], 24), DOCUMENTATION),
-    (Cidr::v4([192, 88, 99, 0], 24), RESERVED),
-    (Cidr::v4([192, 168, 0, 0], 16), PRIVATE),
-    (Cidr::v4([198, 18, 0, 0], 15), BENCHMARKING),
-    (Cidr::v4([198, 51, 100, 0], 24), DOCUMENTATION),
-    (Cidr::v4([203, 0, 113, 0], 24), DOCUMENTATION),
-    (Cidr::v4([224, 0, 0, 0], 4), MULTICAST),
-    (Cidr::v4([255, 255, 255, 255], 32), "is broadcast"),
-    (Cidr::v4([240, 0, 0, 0], 4), RESERVED),
-];
-
-/// The same for IPv6. What is not in `2000::/3` is refused anyway; the rows outside it
-/// are there for a better reason in the record.
-const SPECIAL_V6: &[(Cidr, &str)] = &[
-    (Cidr::v6([0, 0, 0, 0, 0, 0, 0, 0], 128), UNSPECIFIED),
-    (Cidr::v6([0, 0, 0, 0, 0, 0, 0, 1], 128), LOOPBACK),
-    (Cidr::v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), "is a local NAT64 prefix; egress.allow can open it"),
-    (Cidr::v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64), "is discarded"),
-    (Cidr::v6([0x2001, 2, 0, 0, 0, 0, 0, 0], 48), BENCHMARKING),
-    (Cidr::v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), RESERVED),
-    (Cidr::v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), DOCUMENTATION),
-    (Cidr::v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), DOCUMENTATION),
-    (Cidr::v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128), METADATA),
-    (Cidr::v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), PRIVATE),
-    (Cidr::v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), LINK_LOCAL),
-    (Cidr::v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), "is site-local"),
-    (Cidr::v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), MULTICAST),
-];
-
-/// The IPv4 addresses that an IPv6 address stands for: where a packet to it may end up.
-fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
-    let segments = address.segments();
-    let pair = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    let last = pair(segments[6], segments[7]);
-    match segments {
-        // Unspecified and loopback look like IPv4-compatible addresses and are none.
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
-        // IPv4-compatible, IPv4-mapped (RFC 4291), IPv4-translated (RFC 2765), and
-        // NAT64's well-known prefix (RFC 6052).
-        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
-            vec![last]
-        }
-        // 6to4 (RFC 3056).
-        [0x2002, high, low, ..] => vec![pair(high, low)],
-        // Teredo: its server, and the client's address inverted (RFC 4380).
-        [0x2001, 0, high, low, ..] => vec![pair(high, low), Ipv4Addr::from_bits(!last.to_bits())],
-        // ISATAP, in whatever public prefix (RFC 5214).
-        [first, _, _, _, 0 | 0x200, 0x5efe, ..] if first & 0xe000 == 0x2000 => vec![last],
-        _ => Vec::new(),
+    /// Whether `address` itself is allowed, and not only a network that holds it.
+    fn names(&self, address: IpAddr) -> bool {
+        self.allow.iter().any(|network| network.is_only(address))
     }
 }
 
@@ -159,7 +136,7 @@ mod tests {
 
     fn policy(allow: &[&str], deny: &[&str]) -> EgressPolicy {
         let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
-        EgressPolicy { allow: parse(allow), deny: parse(deny) }
+        EgressPolicy { allow: parse(allow), deny: parse(deny), ..EgressPolicy::default() }
     }
 
     #[test]
@@ -256,7 +233,7 @@ mod tests {
 
     #[test]
     fn allow_opens_and_deny_wins() {
-        let table: [(&[&str], &[&str], &str, bool); 12] = [
+        let table: [(&[&str], &[&str], &str, bool); 15] = [
             (&["127.0.0.0/8"], &[], "127.0.0.1", true),
             (&["127.0.0.0/8"], &[], "::ffff:127.0.0.1", true),
             (&["127.0.0.0/8"], &[], "::1", false),
@@ -267,6 +244,10 @@ mod tests {
             (&[], &["8.8.8.0/24"], "8.8.8.8", false),
             (&[], &["8.8.8.0/24"], "::ffff:8.8.8.8", false),
             (&["64:ff9b:1::/48"], &[], "64:ff9b:1::1", true),
+            // What it leads to, wherever in it the address stands.
+            (&["64:ff9b:1::/48"], &[], "64:ff9b:1::a9fe:a9fe", false),
+            (&["64:ff9b:1::/48"], &[], "64:ff9b:1:a9fe:a9:fe00::", false),
+            (&[], &[], "64:ff9b:1:808:8:800:808:808", false),
             // A tunnel's two ends are both judged.
             (&["127.0.0.0/8"], &[], "2001:0:7f00:1::f5ff:fffe", false),
             (&["127.0.0.0/8", "10.0.0.0/8"], &[], "2001:0:7f00:1::f5ff:fffe", true),
@@ -279,7 +260,73 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_address_is() {
-        let refusal = EgressPolicy::default().judge([169, 254, 169, 254].into()).unwrap_err();
-        assert_eq!(refusal.to_string(), "169.254.169.254 is link-local, where cloud metadata is served");
+        let refusal = EgressPolicy::default().judge([169, 254, 1, 1].into()).unwrap_err();
+        assert_eq!(refusal.to_string(), "169.254.1.1 is link-local, where cloud metadata is served");
+    }
+
+    #[test]
+    fn metadata_is_opened_by_its_very_address_alone() {
+        let table: [(&[&str], &str, bool); 14] = [
+            (&["0.0.0.0/0", "::/0"], "169.254.169.254", false),
+            (&["169.254.0.0/16"], "169.254.169.254", false),
+            (&["169.254.0.0/16"], "169.254.170.2", false),
+            (&["169.254.0.0/16"], "169.254.1.1", true),
+            (&["169.254.169.254"], "169.254.169.254", true),
+            (&["169.254.169.254"], "::ffff:169.254.169.254", true),
+            (&["100.64.0.0/10"], "100.100.100.200", false),
+            (&["100.64.0.0/10"], "100.100.100.201", true),
+            (&["192.0.0.0/24"], "192.0.0.192", false),
+            (&["fd00::/8"], "fd00:ec2::254", false),
+            (&["fd00::/8"], "fd20:ce::254", false),
+            (&["fd00::/8"], "fd00:ec2::1", true),
+            // An IPv6 network opens no metadata address that is carried in it.
+            (&["::/0"], "::ffff:169.254.169.254", false),
+            (&["64:ff9b::/96"], "64:ff9b::a9fe:a9fe", false),
+        ];
+        for (allow, address, open) in table {
+            let verdict = policy(allow, &[]).judge(address.parse().unwrap());
+            assert_eq!(verdict.is_ok(), open, "{allow:?} {address}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn scheme_and_port_are_judged_before_anything_is_resolved() {
+        let table: [(&[u16], bool, &str, Option<Refusal>); 8] = [
+            (&[], false, "http://a.example:25/", None),
+            (&[443], false, "https://a.example/", None),
+            (&[443], false, "https://a.example:443/", None),
+            (&[443], false, "https://a.example:8443/", Some(Refusal::Port(8443))),
+            (&[443], false, "http://a.example/", Some(Refusal::Port(80))),
+            (&[443, 8443], false, "https://a.example:8443/", None),
+            (&[], true, "http://a.example/", Some(Refusal::Plain)),
+            (&[], true, "https://a.example/", None),
+        ];
+        for (ports, https_only, url, expected) in table {
+            let policy = EgressPolicy { ports: ports.into(), https_only, ..EgressPolicy::default() };
+            assert_eq!(
+                policy.judge_url(&url.parse().unwrap()).err(),
+                expected,
+                "{ports:?} {https_only} {url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_destination_adds_to_the_policy_of_all() {
+        let all = EgressPolicy { https_only: true, ..policy(&["10.0.0.0/8"], &["8.8.8.8"]) };
+        let own = EgressOverride {
+            allow: vec!["8.8.8.8".parse().unwrap(), "192.168.0.0/16".parse().unwrap()],
+            deny: vec!["10.0.0.0/24".parse().unwrap()],
+            ports: vec![8443],
+            https_only: Some(false),
+        };
+        let both = all.with(&own);
+        for (address, open) in
+            [("10.0.1.1", true), ("10.0.0.1", false), ("8.8.8.8", false), ("192.168.0.1", true)]
+        {
+            assert_eq!(both.judge(address.parse().unwrap()).is_ok(), open, "{address}");
+        }
+        assert_eq!((both.ports.as_slice(), both.https_only), (&[8443][..], false));
+        assert_eq!(all.with(&EgressOverride::default()), all);
     }
 }

@@ -1,84 +1,94 @@
-//! A destination's place in memory: its short queues of leased deliveries and its slots.
-//!
-//! Two queues, because two streams compete: deliveries that were just produced and are
-//! handed over, and those that the store had waiting. Slots serve them in turn, so that
-//! neither a flood of new ones nor a long backlog starves the other.
+//! A destination's place in memory: its queues of leased deliveries, its slots, and what
+//! is known of how it is doing. One lock, so that whether an attempt may start and that
+//! it starts are one step.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use url::Url;
+
 use crate::model::Delivery;
 
-/// A delivery that waited longer goes back to the store: its lease has to last for the
-/// attempt and its recording as well.
-pub(super) const MAX_WAIT: Duration = Duration::from_mins(7);
+use super::admission::{Admission, Heeded, Pace, Verdict, Why};
+use super::breaker::Phase;
+use super::hold::Hold;
+use super::queue::{Origin, Queues, capacity};
+use super::signal::Signal;
 
-/// Either queue holds at least so many deliveries, at most eight for each slot.
-const MIN_QUEUE: usize = 256;
-const MAX_QUEUE: usize = 2_048;
+/// While no attempt may start for longer, nothing is kept in memory and under lease: it
+/// waits in the store.
+pub(super) const SHORT_WAIT: Duration = Duration::from_secs(5);
 
-/// Either queue holds at most about so many bytes of bodies.
-const QUEUE_BYTES: usize = 8 * 1024 * 1024;
-
-/// What a body is taken to measure until some were seen.
-const FIRST_GUESS_BYTES: usize = 16 * 1024;
-
-/// Where a delivery comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// Just produced.
-    Handoff = 0,
-    /// Claimed from the store.
-    Claim = 1,
-}
-
-/// One destination's queues and slots.
+/// One destination's lane.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub name: String,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    queues: [Queue; 2],
-    /// Which queue is served next.
-    turn: usize,
+    queues: Queues,
     /// Slots that are taken.
     running: usize,
     /// Due deliveries may wait in the store.
     more_in_store: bool,
-    /// Moving average of body sizes.
-    body_bytes: Option<usize>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    delivery: Delivery,
-    since: Duration,
+    admission: Admission,
+    /// Where its deliveries went when it was last looked at.
+    url: Option<Url>,
+    /// What its last attempt failed with, if it did.
+    failure: Option<String>,
 }
 
 /// What a free slot is to do.
 #[derive(Debug)]
 pub(super) struct Next {
-    /// Attempt this; `None`: the slot is given up.
-    pub delivery: Option<Delivery>,
-    /// These waited too long and go back to the store.
-    pub expired: Vec<Delivery>,
-    /// The store should be asked for more.
-    pub wants_more: bool,
+    /// Attempt this, under that number; `None`: the slot is given up.
+    pub delivery: Option<(Delivery, u64)>,
+    /// These go back to the store: they waited too long, or will have to.
+    pub returned: Vec<Delivery>,
+    /// The claimer has something to do: to ask the store for more, or to wait until the
+    /// next attempt may start.
+    pub wake: bool,
+}
+
+/// What became of a word on the destination.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Another word is in force than before.
+    pub changed: bool,
+    /// Attempts may start again.
+    pub freed: bool,
+    /// These go back to the store.
+    pub returned: Vec<Delivery>,
+}
+
+/// How a lane stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Glance {
+    /// What keeps attempts back, and for how much longer, if that is known.
+    pub closed: Option<(Why, Option<Duration>)>,
+    pub phase: Phase,
+    /// Attempts that may be under way.
+    pub concurrency: usize,
+    /// It gets less than is configured.
+    pub slowed: bool,
+    pub running: usize,
+    pub queued: usize,
+    /// What its last attempt failed with, if it did.
+    pub failure: Option<String>,
 }
 
 impl Lane {
     pub(super) fn new(name: String) -> Self {
-        let state = State { more_in_store: true, ..State::default() };
+        let state = State {
+            queues: Queues::default(),
+            running: 0,
+            more_in_store: true,
+            admission: Admission::default(),
+            url: None,
+            failure: None,
+        };
         Self { name, state: Mutex::new(state) }
     }
 
@@ -91,61 +101,60 @@ impl Lane {
         &self,
         origin: Origin,
         deliveries: Vec<Delivery>,
-        concurrency: usize,
         now: Duration,
+        pace: &Pace,
     ) -> Vec<Delivery> {
         let mut state = self.state();
-        let mut rest = Vec::new();
-        for delivery in deliveries {
-            let bytes = delivery.body().len();
-            state.body_bytes = Some(state.body_bytes.map_or(bytes, |average| (average * 7 + bytes) / 8));
-            let queue = &mut state.queues[origin as usize];
-            let empty = queue.waiting.is_empty();
-            if queue.waiting.len() < capacity(concurrency) && (empty || queue.bytes + bytes <= QUEUE_BYTES) {
-                queue.bytes += bytes;
-                queue.waiting.push_back(Waiting { delivery, since: now });
-            } else {
-                rest.push(delivery);
-            }
-        }
-        if !rest.is_empty() {
-            state.more_in_store = true;
-        }
+        let rest = if is_long(state.admission.ask(now, pace), now) {
+            deliveries
+        } else {
+            let capacity = state.capacity(now, pace);
+            state.queues.offer(origin, deliveries, capacity, now)
+        };
+        state.more_in_store |= !rest.is_empty();
         rest
     }
 
-    /// Takes as many free slots as there is work for; each is given up by [`Self::next`]
-    /// or [`Self::abandon`].
-    pub(super) fn hire(&self, concurrency: usize) -> usize {
+    /// Takes as many free slots as there is work for and as may start now; each is given
+    /// up by [`Self::next`] or [`Self::abandon`].
+    pub(super) fn hire(&self, now: Duration, pace: &Pace) -> usize {
         let mut state = self.state();
-        let useful = concurrency.min(state.running + state.queued());
-        let hired = useful.saturating_sub(state.running);
+        let Verdict::Open { concurrency, attempts, .. } = state.admission.ask(now, pace) else { return 0 };
+        let useful = concurrency.min(state.running + state.queues.len());
+        let hired = useful.saturating_sub(state.running).min(attempts);
         state.running += hired;
         hired
     }
 
     /// The next delivery for a slot; without one, the slot is given up in the same step,
-    /// so that whoever queues after it sees it free.
-    pub(super) fn next(&self, concurrency: usize, now: Duration) -> Next {
+    /// so that whoever queues after it sees it free. A slot never waits: it would do so
+    /// with a lease in its hand.
+    pub(super) fn next(&self, now: Duration, pace: &Pace) -> Next {
         let mut state = self.state();
-        let mut expired = Vec::new();
-        let delivery = loop {
-            if state.running > concurrency {
-                break None;
+        let mut returned = Vec::new();
+        let verdict = state.admission.ask(now, pace);
+        let delivery = match verdict {
+            Verdict::Open { concurrency, .. } if state.running <= concurrency => {
+                state.queues.pop(now, &mut returned)
             }
-            match state.pop() {
-                Some(waiting) if now.saturating_sub(waiting.since) > MAX_WAIT => {
-                    expired.push(waiting.delivery);
+            Verdict::Open { .. } => None,
+            Verdict::Closed { .. } => {
+                if is_long(verdict, now) {
+                    returned = state.queues.drain();
                 }
-                other => break other.map(|waiting| waiting.delivery),
+                None
             }
         };
+        let delivery = delivery.map(|delivery| (delivery, state.admission.start(now, pace)));
         if delivery.is_none() {
             state.running -= 1;
         }
-        state.more_in_store |= !expired.is_empty();
-        let wants_more = state.more_in_store && state.room(concurrency) > 0;
-        Next { delivery, expired, wants_more }
+        state.more_in_store |= !returned.is_empty();
+        let wake = match verdict {
+            Verdict::Open { .. } => state.more_in_store && state.room(now, pace) > 0,
+            Verdict::Closed { .. } => state.is_wanted(),
+        };
+        Next { delivery, returned, wake }
     }
 
     /// Gives up a slot without asking for work.
@@ -153,15 +162,82 @@ impl Lane {
         self.state().running -= 1;
     }
 
+    /// Heeds how attempt `number` ended.
+    pub(super) fn heed(&self, now: Duration, number: u64, signal: Signal, pace: &Pace) -> Heeded {
+        self.state().admission.heed(now, number, signal, pace)
+    }
+
+    /// Notes what its last attempt failed with, for people.
+    pub(super) fn note_failure(&self, failure: Option<String>) {
+        self.state().failure = failure;
+    }
+
+    /// It answered that it wants no more; whether that is news. What is queued goes back
+    /// with the next slot that asks.
+    pub(super) fn disable(&self) -> bool {
+        self.state().admission.holding.disable()
+    }
+
+    /// The store knows of a [`Self::disable`], or never will.
+    pub(super) fn disabling_is_recorded(&self) {
+        self.state().admission.holding.recorded();
+    }
+
+    /// To be taken before the store is asked for words on destinations.
+    pub(super) fn hold_version(&self) -> u64 {
+        self.state().admission.holding.version()
+    }
+
+    /// The store's word on it, asked for at `version`. Whom somebody sets free begins
+    /// anew, whatever its answers were.
+    pub(super) fn hear(&self, hold: Hold, version: u64) -> Heard {
+        let mut state = self.state();
+        let Some(before) = state.admission.holding.hear(hold, version) else { return Heard::default() };
+        if hold != Hold::Free {
+            let returned = state.queues.drain();
+            state.more_in_store |= !returned.is_empty();
+            return Heard { changed: true, freed: false, returned };
+        }
+        if before != Hold::Unknown {
+            state.admission.forgive();
+        }
+        state.more_in_store = true;
+        Heard { changed: true, freed: true, returned: Vec::new() }
+    }
+
+    /// Notes where its deliveries go: another URL is another receiver.
+    pub(super) fn meet(&self, url: &Url) {
+        let mut state = self.state();
+        if state.url.as_ref() == Some(url) {
+            return;
+        }
+        if state.url.replace(url.clone()).is_some() {
+            state.admission.forgive();
+            state.failure = None;
+        }
+    }
+
     /// How many the store may be asked for, and whether it is worth asking.
-    pub(super) fn appetite(&self, concurrency: usize) -> (usize, bool) {
-        let state = self.state();
-        (state.room(concurrency), state.more_in_store)
+    pub(super) fn appetite(&self, now: Duration, pace: &Pace) -> (usize, bool) {
+        let mut state = self.state();
+        (state.room(now, pace), state.more_in_store)
     }
 
     /// Notes whether due deliveries may wait in the store.
     pub(super) fn set_more_in_store(&self, more: bool) {
         self.state().more_in_store = more;
+    }
+
+    /// How long until an attempt may start, where one is waited for and that time is
+    /// known.
+    pub(super) fn opens_in(&self, now: Duration, pace: &Pace) -> Option<Duration> {
+        let mut state = self.state();
+        match state.admission.ask(now, pace) {
+            Verdict::Closed { until: Some(until), .. } if state.is_wanted() => {
+                Some(until.saturating_sub(now))
+            }
+            _ => None,
+        }
     }
 
     /// Whether no slot is taken.
@@ -171,180 +247,60 @@ impl Lane {
 
     /// Empties the queues.
     pub(super) fn drain(&self) -> Vec<Delivery> {
+        self.state().queues.drain()
+    }
+
+    /// How it stands, for people.
+    pub(super) fn glance(&self, now: Duration, pace: &Pace) -> Glance {
         let mut state = self.state();
-        let queues = std::mem::take(&mut state.queues);
-        queues.into_iter().flat_map(|queue| queue.waiting).map(|waiting| waiting.delivery).collect()
+        let closed = match state.admission.ask(now, pace) {
+            Verdict::Open { .. } => None,
+            Verdict::Closed { why, until } => Some((why, until.map(|until| until.saturating_sub(now)))),
+        };
+        let (concurrency, phase) = state.admission.shape(now, pace);
+        Glance {
+            closed,
+            phase,
+            concurrency,
+            slowed: state.admission.is_slowed(),
+            running: state.running,
+            queued: state.queues.len(),
+            failure: state.failure.clone(),
+        }
     }
 }
 
 impl State {
-    fn queued(&self) -> usize {
-        self.queues.iter().map(|queue| queue.waiting.len()).sum()
+    /// Somebody waits for an attempt to start, or may.
+    fn is_wanted(&self) -> bool {
+        self.more_in_store || self.queues.len() > 0
     }
 
-    fn pop(&mut self) -> Option<Waiting> {
-        let mine = self.turn;
-        let other = 1 - mine;
-        self.turn = other;
-        [mine, other].into_iter().find_map(|i| {
-            let queue = &mut self.queues[i];
-            let waiting = queue.waiting.pop_front()?;
-            queue.bytes -= waiting.delivery.body().len();
-            Some(waiting)
-        })
+    /// What either queue holds: with a rate limit, not more than goes out before long.
+    fn capacity(&mut self, now: Duration, pace: &Pace) -> usize {
+        let soon = self.admission.within(now, SHORT_WAIT, pace).max(1);
+        capacity(pace.concurrency).min(soon)
     }
 
-    /// None while the queue is more than half full: the store is asked for many at once.
-    fn room(&self, concurrency: usize) -> usize {
-        let queue = &self.queues[Origin::Claim as usize];
-        let capacity = capacity(concurrency);
-        if queue.waiting.len() > capacity / 2 || queue.bytes > QUEUE_BYTES / 2 {
-            return 0;
+    fn room(&mut self, now: Duration, pace: &Pace) -> usize {
+        match self.admission.ask(now, pace) {
+            Verdict::Closed { .. } => 0,
+            Verdict::Open { probing: true, .. } => usize::from(self.running == 0 && self.queues.len() == 0),
+            Verdict::Open { .. } => {
+                let capacity = self.capacity(now, pace);
+                self.queues.room(capacity)
+            }
         }
-        let body_bytes = self.body_bytes.unwrap_or(FIRST_GUESS_BYTES).max(1);
-        let fit = (QUEUE_BYTES - queue.bytes) / body_bytes;
-        (capacity - queue.waiting.len()).min(fit).max(1)
     }
 }
 
-fn capacity(concurrency: usize) -> usize {
-    (concurrency * 8).clamp(MIN_QUEUE, MAX_QUEUE)
+/// Whether nothing should wait in memory for it.
+fn is_long(verdict: Verdict, now: Duration) -> bool {
+    match verdict {
+        Verdict::Open { .. } => false,
+        Verdict::Closed { until, .. } => until.is_none_or(|until| until.saturating_sub(now) > SHORT_WAIT),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::model::{DeliveryId, Event, EventId, Message, Millis};
-
-    const T0: Duration = Duration::ZERO;
-
-    fn sized(id: usize, bytes: usize) -> Delivery {
-        let event = Event {
-            id: EventId::from_text("evt_1"),
-            source: "s".into(),
-            event_type: None,
-            received_at: Millis(0),
-            method: "POST".into(),
-            path: "/".into(),
-            query: None,
-            headers: Vec::new(),
-            body: Bytes::from(vec![0; bytes]),
-            attributes: Vec::new(),
-        };
-        Delivery {
-            id: DeliveryId::from_text(id.to_string()),
-            event: Arc::new(event),
-            route: "r".into(),
-            destination: "d".into(),
-            generation: 0,
-            message: Message::default(),
-            attempts: 0,
-            lease: 1,
-        }
-    }
-
-    fn some(ids: std::ops::Range<usize>) -> Vec<Delivery> {
-        ids.map(|id| sized(id, 1)).collect()
-    }
-
-    fn ids(deliveries: &[Delivery]) -> Vec<&str> {
-        deliveries.iter().map(|d| d.id.as_str()).collect()
-    }
-
-    #[test]
-    fn both_queues_are_served_in_turn() {
-        let lane = Lane::new("d".into());
-        lane.offer(Origin::Claim, some(100..102), 1, T0);
-        lane.offer(Origin::Handoff, some(0..4), 1, T0);
-        assert_eq!(lane.hire(1), 1);
-        let served: Vec<_> = std::iter::from_fn(|| lane.next(1, T0).delivery).collect();
-        assert_eq!(ids(&served), ["0", "100", "1", "101", "2", "3"]);
-    }
-
-    #[test]
-    fn slots_are_hired_for_work_and_given_up_without() {
-        let lane = Lane::new("d".into());
-        assert_eq!(lane.hire(4), 0);
-        lane.offer(Origin::Handoff, some(0..2), 4, T0);
-        assert_eq!(lane.hire(4), 2);
-        assert!(lane.next(4, T0).delivery.is_some());
-        assert!(lane.next(4, T0).delivery.is_some());
-        assert!(lane.next(4, T0).delivery.is_none());
-        assert!(lane.next(4, T0).delivery.is_none());
-        assert!(lane.is_idle());
-    }
-
-    #[test]
-    fn a_slot_that_was_lost_is_hired_again_for_what_still_waits() {
-        let lane = Lane::new("d".into());
-        lane.offer(Origin::Handoff, some(0..3), 1, T0);
-        assert_eq!((lane.hire(1), lane.hire(1)), (1, 0));
-        lane.abandon();
-        assert_eq!(lane.hire(1), 1);
-    }
-
-    #[test]
-    fn a_lowered_concurrency_takes_slots_back() {
-        let lane = Lane::new("d".into());
-        lane.offer(Origin::Handoff, some(0..9), 3, T0);
-        assert_eq!(lane.hire(3), 3);
-        assert!(lane.next(1, T0).delivery.is_none());
-        assert!(lane.next(1, T0).delivery.is_none());
-        assert!(lane.next(1, T0).delivery.is_some());
-        assert_eq!(lane.hire(1), 0);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_returned_and_remembered() {
-        let lane = Lane::new("d".into());
-        lane.set_more_in_store(false);
-        let rest = lane.offer(Origin::Handoff, some(0..MIN_QUEUE + 2), 1, T0);
-        assert_eq!(ids(&rest), [MIN_QUEUE.to_string(), (MIN_QUEUE + 1).to_string()]);
-        assert_eq!(lane.appetite(1), (MIN_QUEUE, true));
-        let large = (0..3).map(|id| sized(id, QUEUE_BYTES)).collect();
-        assert_eq!(lane.offer(Origin::Claim, large, 1, T0).len(), 2, "one always fits");
-        assert_eq!(lane.appetite(1).0, 0);
-    }
-
-    #[test]
-    fn the_store_is_asked_again_once_half_is_gone() {
-        let lane = Lane::new("d".into());
-        lane.offer(Origin::Claim, some(0..MIN_QUEUE), 1, T0);
-        lane.hire(1);
-        let taken = std::iter::repeat_with(|| lane.next(1, T0)).position(|next| next.wants_more);
-        assert_eq!(taken, Some(MIN_QUEUE / 2 - 1));
-        assert_eq!(lane.appetite(1), (MIN_QUEUE / 2, true));
-    }
-
-    #[test]
-    fn large_bodies_are_claimed_few_at_a_time() {
-        let lane = Lane::new("d".into());
-        lane.offer(Origin::Handoff, vec![sized(0, QUEUE_BYTES / 4)], 1, T0);
-        assert_eq!(lane.appetite(1).0, 4);
-    }
-
-    #[test]
-    fn deliveries_that_waited_too_long_go_back() {
-        let lane = Lane::new("d".into());
-        lane.offer(Origin::Handoff, some(0..2), 1, T0);
-        lane.offer(Origin::Handoff, some(2..3), 1, MAX_WAIT);
-        lane.set_more_in_store(false);
-        lane.hire(1);
-        let next = lane.next(1, MAX_WAIT + Duration::from_millis(1));
-        assert_eq!((ids(&next.expired), next.delivery.unwrap().id.as_str()), (vec!["0", "1"], "2"));
-        assert!(next.wants_more);
-    }
-
-    #[test]
-    fn draining_empties_both_queues() {
-        let lane = Lane::new("d".into());
-        lane.offer(Origin::Handoff, some(0..1), 1, T0);
-        lane.offer(Origin::Claim, some(1..2), 1, T0);
-        assert_eq!(ids(&lane.drain()), ["0", "1"]);
-        assert_eq!(lane.hire(1), 0);
-    }
-}
+mod tests;

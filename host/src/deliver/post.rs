@@ -1,9 +1,9 @@
-//! One POST for the operator's own tools: no guard, because they choose where to.
+//! Requests of the operator's own tools: no guard, because they choose where to.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Client;
 
 use crate::model::Header;
@@ -47,19 +47,30 @@ impl Poster {
 
     /// Posts `body` and reads the answer.
     pub async fn post(&self, url: &str, headers: &[Header], body: Bytes) -> Result<Answer, PostError> {
+        self.send(Method::POST, url, headers, body).await
+    }
+
+    /// Sends any request and reads the answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[Header],
+        body: Bytes,
+    ) -> Result<Answer, PostError> {
         let mut map = HeaderMap::with_capacity(headers.len());
         for Header { name, value } in headers {
             let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-            let (key, value) = pair.ok_or_else(|| PostError::Header(name.clone()))?;
+            let (key, mut value) = pair.ok_or_else(|| PostError::Header(name.clone()))?;
+            value.set_sensitive(key == http::header::AUTHORIZATION);
             map.append(key, value);
         }
-        let response = self.0.post(url).headers(map).body(body).send().await?;
+        let response = self.0.request(method, url).headers(map).body(body).send().await?;
         Ok(Answer { status: response.status().as_u16(), body: response.bytes().await? })
     }
 
     /// Reads a page.
     pub async fn get(&self, url: &str) -> Result<Answer, PostError> {
-        let response = self.0.get(url).send().await?;
-        Ok(Answer { status: response.status().as_u16(), body: response.bytes().await? })
+        self.send(Method::GET, url, &[], Bytes::new()).await
     }
 }

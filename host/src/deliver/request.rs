@@ -17,6 +17,7 @@ const EVENT_ID: HeaderName = HeaderName::from_static("hookloom-event-id");
 const SOURCE: HeaderName = HeaderName::from_static("hookloom-source");
 const EVENT_TYPE: HeaderName = HeaderName::from_static("hookloom-event-type");
 const ATTEMPT: HeaderName = HeaderName::from_static("hookloom-attempt");
+const REPLAY_OF: HeaderName = HeaderName::from_static("hookloom-replay-of");
 
 /// All headers of an attempt that begins at `at`.
 ///
@@ -72,6 +73,9 @@ fn own(map: &mut HeaderMap, delivery: &Delivery, destination: &Destination, at: 
         let signature = sign(&destination.keys, delivery.id.as_str(), at, delivery.body());
         put(map, WEBHOOK_SIGNATURE, &signature, false);
     }
+    if let Some(original) = &delivery.replay_of {
+        put(map, REPLAY_OF, original.as_str(), false);
+    }
     put(map, EVENT_ID, event.id.as_str(), false);
     put(map, SOURCE, &event.source, false);
     if let Some(event_type) = delivery.message.event_type.as_deref().or(event.event_type.as_deref()) {
@@ -125,6 +129,7 @@ mod tests {
             route: "r".into(),
             destination: "crm".into(),
             generation: 0,
+            replay_of: None,
             message,
             attempts: 2,
             lease: 1,

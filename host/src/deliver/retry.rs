@@ -75,6 +75,11 @@ impl RetryPolicy {
         self
     }
 
+    /// The longest that `Retry-After` can postpone an attempt.
+    pub fn retry_after_cap(&self) -> Duration {
+        self.retry_after_cap
+    }
+
     /// The delays without jitter.
     pub fn delays(&self) -> &[Duration] {
         &self.delays
@@ -115,11 +120,18 @@ pub(super) struct Ended<'a> {
 /// Only 2xx is success. What can never succeed as it stands (an address that the guard
 /// refuses, no signature, a body that is too large for the receiver) is dead at once:
 /// waiting would help nobody. It is kept, and a repeat of its event makes it due again.
+/// 410 is the destination's word on all deliveries: this one waits with the others, at
+/// the place in its schedule where it was.
 /// Everything else is due again at the later of the jittered delay and `Retry-After`.
 pub(super) fn decide(policy: &RetryPolicy, ended: &Ended<'_>) -> (Decision, String) {
     let what = describe(ended.outcome);
     match ended.outcome {
         Outcome::Status(200..=299) => return (Decision::Delivered, what),
+        Outcome::Status(410) => {
+            let reason =
+                format!("{what}; its destination is disabled until it is resumed or its URL is another");
+            return (Decision::Retry(ended.now), reason);
+        }
         outcome if is_permanent(outcome) => {
             return (Decision::Dead, format!("{what}; trying again cannot help"));
         }
@@ -149,7 +161,8 @@ fn is_permanent(outcome: &Outcome) -> bool {
     }
 }
 
-fn describe(outcome: &Outcome) -> String {
+/// What an attempt came to, for people.
+pub(super) fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Status(status @ 300..=399) => format!("answered {status}; redirects are not followed"),
         Outcome::Status(status) => format!("answered {status}"),
@@ -159,6 +172,9 @@ fn describe(outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: Millis = Millis(1_000_000);
@@ -185,16 +201,20 @@ mod tests {
 
     #[test]
     fn every_outcome() {
-        use AttemptError::{Connect, Dns, Other, RefusedByGuard, Reset, Timeout, Tls, Unsignable};
+        use AttemptError::{Connect, Dns, Other, RefusedByGuard, Reset, Timeout, Tls, TooLarge, Unsignable};
         let again = Decision::Retry(Millis(NOW.0 + 5_000));
         let statuses = [(200, Decision::Delivered), (202, Decision::Delivered), (299, Decision::Delivered)];
         let retried =
-            [100, 199, 300, 301, 304, 308, 400, 401, 404, 408, 409, 410, 422, 429, 500, 502, 503, 504, 599];
-        let errors = [Dns, Connect, Tls, Timeout, Reset, Other].map(|kind| (error(kind), again));
+            [100, 199, 300, 301, 304, 308, 400, 401, 404, 408, 409, 422, 429, 500, 502, 503, 504, 599];
+        let errors = [Dns, Connect, Tls, Timeout, Reset, TooLarge, Other].map(|kind| (error(kind), again));
         let refused = [RefusedByGuard, Unsignable].map(|kind| (error(kind), Decision::Dead));
         let table = statuses.map(|(status, decision)| (Outcome::Status(status), decision)).into_iter();
         let table = table.chain(retried.map(|status| (Outcome::Status(status), again)));
-        let table = table.chain([(Outcome::Status(413), Decision::Dead)]).chain(errors).chain(refused);
+        let special = [(413, Decision::Dead), (410, Decision::Retry(NOW))];
+        let table = table
+            .chain(special.map(|(status, decision)| (Outcome::Status(status), decision)))
+            .chain(errors)
+            .chain(refused);
         for (outcome, expected) in table {
             assert_eq!(decided(&policy(&[5], 0.0), 0, &outcome, None, 0.5), expected, "{outcome:?}");
         }
@@ -268,5 +288,72 @@ mod tests {
         );
         assert_eq!(RetryPolicy::schedule(vec![], 1.5), Err(RetryPolicyError::Jitter(1.5)));
         assert!(RetryPolicy::schedule(vec![], f64::NAN).is_err());
+    }
+
+    fn any_duration() -> impl Strategy<Value = Duration> {
+        let common = (0..100_000_000_u64).prop_map(Duration::from_millis);
+        prop_oneof![4 => common, 1 => any::<Duration>(), 1 => Just(Duration::MAX)]
+    }
+
+    fn any_policy() -> impl Strategy<Value = RetryPolicy> {
+        let written = (vec(any_duration(), 0..9), 0.0..=1.0)
+            .prop_map(|(delays, jitter)| RetryPolicy::schedule(delays, jitter).unwrap());
+        let grown = (1..30_usize, any_duration(), 1.0..1e300, any_duration(), 0.0..=1.0).prop_map(
+            |(attempts, base, factor, cap, jitter)| {
+                RetryPolicy::exponential(attempts, base, factor, cap, jitter).unwrap()
+            },
+        );
+        (prop_oneof![written, grown], any_duration())
+            .prop_map(|(policy, cap)| policy.with_retry_after_cap(cap))
+    }
+
+    fn any_outcome() -> impl Strategy<Value = Outcome> {
+        use AttemptError::{Connect, Dns, Other, RefusedByGuard, Reset, Timeout, Tls, Unsignable};
+        let kinds = [Dns, Connect, Tls, Timeout, Reset, Other, RefusedByGuard, Unsignable];
+        prop_oneof![
+            (0..=999_u16).prop_map(Outcome::Status),
+            any::<u16>().prop_map(Outcome::Status),
+            prop::sample::select(kinds.to_vec()).prop_map(error),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_answer_makes_it_late_early_or_endless(
+            policy in any_policy(),
+            outcome in any_outcome(),
+            before in prop_oneof![0..40_u32, any::<u32>()],
+            retry_after in proptest::option::of(any_duration()),
+            now in 0..i64::MAX,
+            jitter_unit in 0.0..=1.0,
+        ) {
+            let now = Millis(now);
+            let ended = Ended { attempts_before: before, outcome: &outcome, retry_after, now, jitter_unit };
+            let (decision, reason) = decide(&policy, &ended);
+            prop_assert!(!reason.is_empty());
+            match decision {
+                Decision::Delivered => prop_assert!(matches!(outcome, Outcome::Status(200..=299))),
+                Decision::Dead => {
+                    prop_assert!(outcome != Outcome::Status(410), "it waits with the others");
+                    let last = usize::try_from(before).unwrap() >= policy.delays.len();
+                    prop_assert!(last || is_permanent(&outcome), "given up too early: {reason}");
+                }
+                Decision::Retry(due) if outcome == Outcome::Status(410) => prop_assert_eq!(due, now),
+                Decision::Retry(due) => {
+                    let delay = policy.delays.get(usize::try_from(before).unwrap());
+                    prop_assert!(delay.is_some(), "one attempt too many: {reason}");
+                    prop_assert!(!is_permanent(&outcome));
+                    let latest = delay.unwrap().as_secs_f64() * (1.0 + policy.jitter);
+                    let asked = retry_after.unwrap_or_default().min(policy.retry_after_cap).as_secs_f64();
+                    // A millisecond, and what a float cannot tell apart.
+                    let latest = latest.max(asked) * 1.000_001 + 0.001;
+                    prop_assert!(due >= now, "{due:?} is before {now:?}");
+                    prop_assert!(now.until(due).as_secs_f64() <= latest, "{due:?} is late for {latest}");
+                    prop_assert!(due == Millis(i64::MAX) || now.until(due).as_secs_f64() >= asked.floor());
+                }
+            }
+        }
     }
 }

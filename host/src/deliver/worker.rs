@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Delivery;
-use crate::store::AttemptRecord;
+use crate::alerts::{self, Alert};
+use crate::model::{Decision, Delivery, Outcome};
+use crate::store::{AttemptRecord, Disables};
 
-use super::attempt;
+use super::attempt::{self, Performed};
 use super::destination::{Destination, Targets};
 use super::lane::Lane;
+use super::orders::url_hash;
 use super::recorder::Finished;
+use super::retry::describe;
+use super::signal::{self, Signal};
 use super::stage::Stage;
+
+/// The answer of a destination that wants no more deliveries.
+const GONE: Outcome = Outcome::Status(410);
 
 /// Starts a slot that was hired.
 pub(super) fn start(stage: &Arc<Stage>, lane: &Arc<Lane>) {
@@ -45,30 +52,77 @@ async fn work(mut slot: Slot) {
         // As of each attempt: a reload is in force for the next one.
         let targets: Arc<Targets> = stage.targets.borrow().clone();
         let Some(destination) = targets.get(&lane.name) else { return };
-        let next = lane.next(destination.concurrency, stage.clock.monotonic());
+        let next = lane.next(stage.clock.monotonic(), &destination.pace());
         slot.held = next.delivery.is_some();
-        if next.wants_more {
+        if next.wake {
             stage.plan.wake();
         }
-        stage.release(next.expired).await;
-        let Some(delivery) = next.delivery else { return };
-        let finished = finish(&stage, &lane, &targets, destination, &delivery).await;
+        stage.release(next.returned).await;
+        let Some((delivery, number)) = next.delivery else { return };
+        let performed = attempt::perform(&targets, destination, &delivery, &stage.clock, &stage.random).await;
+        let finished = finish(&stage, &lane, destination, &delivery, number, performed);
         if stage.finished.send(finished).await.is_err() {
             return;
         }
     }
 }
 
-async fn finish(
-    stage: &Stage,
+/// Heeds what the attempt says of its destination, before anything else starts there.
+fn finish(
+    stage: &Arc<Stage>,
     lane: &Arc<Lane>,
-    targets: &Targets,
     destination: &Destination,
     delivery: &Delivery,
+    number: u64,
+    Performed { attempt, retry_after }: Performed,
 ) -> Finished {
-    let attempt = attempt::perform(targets, destination, delivery, &stage.clock, &stage.random).await;
     stage.metrics.attempt(&lane.name, attempt::outcome_word(&attempt.outcome), attempt.duration);
+    let signal = signal::read(&attempt.outcome, retry_after);
+    let heeded = lane.heed(stage.clock.monotonic(), number, signal, &destination.pace());
+    lane.note_failure(match signal {
+        Signal::Failed | Signal::Overloaded { .. } | Signal::Silent => Some(describe(&attempt.outcome)),
+        Signal::Took | Signal::Answered => None,
+    });
+    let disables = disables(stage, lane, destination, &attempt.outcome);
+    stage.follow(lane, destination, &heeded);
     let since_receipt = attempt::since_receipt(delivery, &attempt);
-    let record = AttemptRecord { delivery: delivery.id.clone(), lease: delivery.lease, attempt };
-    Finished { lane: Arc::clone(lane), record, since_receipt }
+    // An alert that could not be delivered raises none.
+    let mourned = attempt.decision == Decision::Dead && delivery.event.source != alerts::SOURCE;
+    Finished {
+        lane: Arc::clone(lane),
+        since_receipt,
+        event: mourned.then(|| delivery.event.id.clone()),
+        record: AttemptRecord {
+            delivery: delivery.id.clone(),
+            lease: delivery.lease,
+            attempt,
+            on_dead: destination.on_dead,
+            disables,
+        },
+    }
+}
+
+/// A 410 is meant for whoever asks this URL. If that is another by now, nobody else is
+/// kept back.
+fn disables(
+    stage: &Arc<Stage>,
+    lane: &Lane,
+    destination: &Destination,
+    outcome: &Outcome,
+) -> Option<Disables> {
+    if *outcome != GONE {
+        return None;
+    }
+    let current = stage.targets.borrow().get(&destination.name).cloned();
+    if current.is_none_or(|current| current.url != destination.url) {
+        return None;
+    }
+    let reason = "it answered 410: it wants no more deliveries";
+    if lane.disable() {
+        tracing::warn!(destination = lane.name, "disabled: {reason}");
+        let alert = Alert::DestinationDisabled { destination: lane.name.clone(), reason: reason.into() };
+        stage.alerts.raise(alert);
+        stage.show_one(lane);
+    }
+    Some(Disables { url: url_hash(&destination.url), reason: reason.into() })
 }
