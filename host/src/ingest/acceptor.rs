@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
+use crate::budget::Budget;
 use crate::model::{EventId, Run};
 use crate::store::{Accepted, NewEvent, Store, StoreError};
 
@@ -40,6 +41,8 @@ pub struct RunHandoff {
     pub runs: mpsc::Sender<Run>,
     /// Rung when runs are to be claimed from the store instead.
     pub bell: Arc<Notify>,
+    /// Bytes of events on their way to that stage or in it.
+    pub budget: Budget,
     /// How long the processing stage may hold a run.
     pub lease: Duration,
 }
@@ -89,8 +92,8 @@ async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff) {
     // Room is reserved before the runs are claimed, so that what is claimed can always
     // be handed over; without room they stay in the store until they are asked for.
     let runs = events.iter().map(|new| new.routes.len()).sum();
-    let room = handoff.runs.try_reserve_many(runs);
-    let lease = room.is_ok().then_some(handoff.lease);
+    let room = if handoff.budget.left() > 0 { handoff.runs.try_reserve_many(runs).ok() } else { None };
+    let lease = room.is_some().then_some(handoff.lease);
     let accepted = match store.accept(events, lease).await {
         Ok(accepted) => accepted,
         Err(error) => {
@@ -119,7 +122,8 @@ async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff) {
     if lease.is_none() || revived {
         handoff.bell.notify_one();
     }
-    if let Ok(room) = room {
+    if let Some(room) = room {
+        handoff.budget.take(claimed.iter().map(|run| run.event.size()).sum());
         for (permit, run) in room.zip(claimed) {
             permit.send(run);
         }

@@ -4,7 +4,6 @@ mod acceptor;
 mod body;
 mod gate;
 mod mask;
-mod rate;
 mod refusal;
 mod source;
 
@@ -34,7 +33,6 @@ use refusal::Refusal;
 pub use acceptor::RunHandoff;
 pub use gate::{Closed, Gate};
 pub use mask::is_credential;
-pub use rate::RateLimiter;
 pub use source::{Dedupe, DedupeBy, FrontDoor, Reply, Source};
 
 /// KiB of bodies that are being read or verified at once: what strangers can make the
@@ -161,7 +159,7 @@ impl Ingest {
     ) -> NewEvent {
         let now = self.clock.now();
         let credentials = source.scheme.credentials();
-        let routes = door.routes_for(&source.name, accepted.event_type.as_deref());
+        let routes = door.runs_for(&source.name, accepted.event_type.as_deref());
         let dedupe = received.dedupe_key(&source.dedupe, accepted.id.as_deref());
         let event = Event {
             id: EventId::new(now.0, self.random.bits()),

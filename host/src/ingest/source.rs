@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
 
-use super::rate::RateLimiter;
 use crate::model::Route;
+use crate::rate::RateLimiter;
+use crate::store::NewRun;
 use crate::verify::Scheme;
 
 /// A named inbound endpoint.
@@ -76,8 +77,9 @@ pub struct FrontDoor {
 }
 
 impl FrontDoor {
-    /// The names of the routes that take such an event.
-    pub fn routes_for(&self, source: &str, event_type: Option<&str>) -> Vec<String> {
-        self.routes.iter().filter(|route| route.takes(source, event_type)).map(|r| r.name.clone()).collect()
+    /// A run for each route that takes such an event.
+    pub fn runs_for(&self, source: &str, event_type: Option<&str>) -> Vec<NewRun> {
+        let run = |route: &Route| NewRun { route: route.name.clone(), ordered: route.is_ordered() };
+        self.routes.iter().filter(|route| route.takes(source, event_type)).map(run).collect()
     }
 }

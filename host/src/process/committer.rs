@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::alerts::{self, Alert, Alerts};
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
-use crate::model::Run;
-use crate::store::{Committed, RunEnd, RunResult, Store};
+use crate::model::{DeliveryId, DeliveryState, Run};
+use crate::store::{Committed, RunEnd, RunResult, Store, StoreError};
 
 use super::{Changes, DeliveryHandoff, Done};
 
@@ -23,13 +24,16 @@ pub(super) struct Committer {
     pub(super) handoff: DeliveryHandoff,
     pub(super) changes: Changes,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) alerts: Alerts,
     pub(super) committed: mpsc::UnboundedSender<Ended>,
 }
 
 /// What a commit gives back.
 pub(super) struct Ended {
     /// Runs that are no longer away from the store.
-    pub(super) ended: usize,
+    pub(super) count: usize,
+    /// Bytes of their events.
+    pub(super) bytes: usize,
     /// Runs to process again, because state that they read, or what holds them, has changed.
     pub(super) again: Vec<Run>,
 }
@@ -73,28 +77,33 @@ impl Committer {
             runs.push((run, word(&result.end)));
             results.push(result);
         }
-        let mut ended = 0;
+        let (mut ended, mut bytes) = (0, 0);
         if !results.is_empty() {
             let Some(committed) = self.commit_in_store(results, shutdown).await else { return };
+            let size = |runs: &[Run]| runs.iter().map(|run| run.event.size()).sum::<usize>();
             let repeated = again.len();
-            ended = committed.count;
+            (ended, bytes) = (committed.count, runs.iter().map(|(run, _)| run.event.size()).sum());
             self.hand_over(runs, committed, &mut again);
             ended -= again.len() - repeated;
+            bytes -= size(&again[repeated..]);
         }
         if held && self.changes.count() != now {
             self.changes.look_again();
         }
         // The stage's loop is gone after a soft stop, and counts no longer.
-        let _ = self.committed.send(Ended { ended, again });
+        let _ = self.committed.send(Ended { count: ended, bytes, again });
     }
 
     fn hand_over(&self, runs: Vec<(Run, &'static str)>, committed: Batch<'_>, again: &mut Vec<Run>) {
         let mut deliveries = Vec::new();
+        let mut claimable = false;
         for ((run, word), committed) in runs.into_iter().zip(committed.items) {
             match committed {
-                Committed::Done(new) => {
+                Committed::Done(created) => {
                     self.metrics.run(&run.route, word);
-                    deliveries.extend(new);
+                    deliveries.extend(created.leased);
+                    claimable |= created.claimable;
+                    self.tell_of_dead(&run, created.dead);
                 }
                 Committed::Conflict => again.push(run),
                 Committed::Stale => {
@@ -102,36 +111,80 @@ impl Committer {
                 }
             }
         }
-        match committed.room {
-            Some(room) if !deliveries.is_empty() => {
-                room.send(deliveries);
+        if let Some(room) = committed.room
+            && !deliveries.is_empty()
+        {
+            room.send(deliveries);
+        }
+        if claimable {
+            self.handoff.bell.notify_one();
+        }
+    }
+
+    fn tell_of_dead(&self, run: &Run, dead: Vec<(DeliveryId, String)>) {
+        for (delivery, destination) in dead {
+            self.metrics.delivery_ended(&destination, DeliveryState::Dead.as_str());
+            tracing::warn!(%delivery, destination, "born dead: its destination has max_pending");
+            if run.event.source != alerts::SOURCE {
+                let reason = "born dead: its destination has max_pending".to_owned();
+                let event = run.event.id.clone();
+                self.alerts.raise(Alert::DeliveryDead { destination, delivery, event, reason });
             }
-            Some(_) => {}
-            None => self.handoff.bell.notify_one(),
         }
     }
 
     /// Commits, however often it takes; `None` when somebody hurries the stop.
-    async fn commit_in_store(&self, results: Vec<RunResult>, shutdown: &Shutdown) -> Option<Batch<'_>> {
+    async fn commit_in_store(&self, mut results: Vec<RunResult>, shutdown: &Shutdown) -> Option<Batch<'_>> {
         let count = results.len();
-        let mut results = Some(results);
         loop {
             // Room first: what is claimed with the commit can always be handed over.
             let room = self.handoff.deliveries.try_reserve().ok();
             let lease = room.is_some().then_some(self.handoff.lease);
-            let offered = results.take()?;
-            match self.store.commit_processed(offered.clone(), lease).await {
+            let error = match self.store.commit_processed(results.clone(), lease).await {
                 Ok(items) => return Some(Batch { items, room, count }),
-                Err(error) => {
-                    tracing::error!(%error, runs = count, "processed runs cannot be committed; trying again");
-                    results = Some(offered);
+                Err(error) => error,
+            };
+            tracing::error!(%error, runs = count, "processed runs cannot be committed; trying again");
+            if matches!(error, StoreError::Other(_)) {
+                // One of them is what the store does not take: the others need not wait.
+                if count > 1 {
+                    let items = self.commit_each(results, shutdown).await?;
+                    return Some(Batch { items, room: None, count });
                 }
+                refuse(&mut results, &error);
             }
             tokio::select! {
                 () = shutdown.hard.cancelled() => return None,
                 () = tokio::time::sleep(BACK_OFF) => {}
             }
         }
+    }
+
+    /// Commits them one by one, without leases.
+    async fn commit_each(&self, results: Vec<RunResult>, shutdown: &Shutdown) -> Option<Vec<Committed>> {
+        let mut committed = Vec::with_capacity(results.len());
+        for result in results {
+            let mut alone = vec![result];
+            let items = loop {
+                match self.store.commit_processed(alone.clone(), None).await {
+                    Ok(items) => break items,
+                    Err(error @ StoreError::Other(_)) => refuse(&mut alone, &error),
+                    Err(_) => {}
+                }
+                shutdown.hard.run_until_cancelled(tokio::time::sleep(BACK_OFF)).await?;
+            };
+            committed.extend(items);
+        }
+        Some(committed)
+    }
+}
+
+/// Makes failures, which the store can take, of results that it does not: there they can
+/// be seen and replayed.
+fn refuse(results: &mut [RunResult], error: &StoreError) {
+    for result in results {
+        result.end = RunEnd::Failed(format!("its result cannot be stored: {error}"));
+        result.steps = Vec::new();
     }
 }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use crate::model::{Attribute, Event, Header, Message, Route};
+use crate::model::{Attribute, Event, Header, Message, Route, RouteTarget};
 use crate::plugin::{CallInput, PluginMessage};
 
 /// One message in the making.
@@ -87,7 +87,7 @@ impl Draft {
 
     fn narrow(&mut self, to: Option<Vec<String>>, route: &Route) -> Result<(), String> {
         let Some(to) = to else { return Ok(()) };
-        if let Some(unknown) = to.iter().find(|name| !route.to.contains(name)) {
+        if let Some(unknown) = to.iter().find(|name| route.target(name).is_none()) {
             return Err(format!("the route \"{}\" has no destination \"{unknown}\"", route.name));
         }
         self.destinations = Some(match self.destinations.take() {
@@ -119,8 +119,12 @@ impl Draft {
     }
 
     /// Where it goes.
-    pub(super) fn targets<'a>(&'a self, route: &'a Route) -> &'a [String] {
-        self.destinations.as_deref().unwrap_or(&route.to)
+    pub(super) fn targets<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a RouteTarget> {
+        let narrowed = |target: &&RouteTarget| match &self.destinations {
+            None => true,
+            Some(names) => names.contains(&target.destination),
+        };
+        route.to.iter().filter(narrowed)
     }
 
     /// What is stored and sent.
@@ -162,7 +166,8 @@ mod tests {
     use super::*;
 
     fn route() -> Route {
-        let to = vec!["a".to_owned(), "b".to_owned()];
+        let target = |name: &str| RouteTarget { destination: name.into(), ..RouteTarget::default() };
+        let to = vec![target("a"), target("b")];
         Route { name: "r".into(), from: vec![], types: vec![], steps: vec![], to }
     }
 
@@ -225,8 +230,11 @@ mod tests {
             ..PluginMessage::default()
         };
         let draft = Draft::default().apply(to(&["b"]), &route()).unwrap();
-        assert_eq!(draft.targets(&route()), ["b"]);
+        let names = |draft: &Draft| {
+            draft.targets(&route()).map(|target| target.destination.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&draft), ["b"]);
         let draft = draft.apply(to(&["a", "b"]), &route()).unwrap();
-        assert_eq!(draft.targets(&route()), ["b"]);
+        assert_eq!(names(&draft), ["b"]);
     }
 }

@@ -15,10 +15,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts::{self, Alert, Alerts};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
-use crate::model::{Delivery, Route, Run, Step, StepVerdict};
+use crate::model::{Delivery, Route, Run, Step, StepRecord, StepVerdict};
 use crate::plugin::{Call, CallInput, PluginHost, Plugins, Workers};
 use crate::store::{Resumed, RunEnd, RunLease, RunResult, StateChanges, Store};
 
@@ -31,6 +33,8 @@ pub const RUN_LEASE: Duration = Duration::from_hours(1);
 const _: () = assert!(RUN_LEASE.as_secs() >= 10 * pipeline::MAX_TIME.as_secs());
 /// Runs that are away from the store at once, and so in memory.
 pub const MAX_IN_FLIGHT: usize = 4096;
+/// Bytes of their events, together with what waits to be handed to this stage.
+pub const MAX_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// Runs that are taken in at once.
 const MAX_INTAKE: usize = 256;
 /// A job that has taken this long begins no further run: its worker is asked for by
@@ -56,6 +60,8 @@ pub struct Parts {
     pub runs: mpsc::Receiver<Run>,
     /// Rung when runs may be claimable.
     pub bell: Arc<Notify>,
+    /// Bytes of events in memory; what comes by `runs` is counted in already.
+    pub budget: Budget,
     /// Tells that plugins or configuration changed.
     pub changes: Changes,
     /// Where deliveries go.
@@ -64,6 +70,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// What operators want to hear of.
+    pub alerts: Alerts,
 }
 
 /// Where committed deliveries go.
@@ -112,7 +120,8 @@ struct Done {
 /// Processes until `shutdown`: at the soft stage no further run is begun and those
 /// under way are committed; at the hard stage nothing is waited for.
 pub async fn run(parts: Parts, shutdown: Shutdown) {
-    let Parts { store, routes, plugins, workers, mut runs, bell, changes, handoff, clock, metrics } = parts;
+    let Parts { store, routes, plugins, workers, mut runs, bell, budget, .. } = parts;
+    let Parts { changes, handoff, clock, metrics, alerts, .. } = parts;
     let (done, finished) = mpsc::unbounded_channel();
     let (committed, mut commits) = mpsc::unbounded_channel();
     let (freed, mut job_ends) = mpsc::unbounded_channel();
@@ -121,19 +130,21 @@ pub async fn run(parts: Parts, shutdown: Shutdown) {
         handoff,
         changes: changes.clone(),
         metrics: metrics.clone(),
+        alerts: alerts.clone(),
         committed,
     };
     let committing = tokio::spawn(commit.run(finished, shutdown.clone()));
     let resuming = tokio::spawn(resume_held(store.clone(), changes.clone(), bell.clone(), shutdown.clone()));
     let queue = Queue::new(workers.count());
     let soft = shutdown.soft.clone();
-    let processor = Processor { routes, plugins, workers, changes, clock, metrics, soft, done, freed };
-    let mut stage = Stage { store, processor, queue, in_flight: 0, next_claim: Duration::ZERO };
+    let processor =
+        Processor { routes, plugins, workers, changes, clock, metrics, alerts, soft, done, freed };
+    let mut stage = Stage { store, processor, queue, in_flight: 0, budget, next_claim: Duration::ZERO };
 
     let mut batch = Vec::new();
     let mut open = true;
     loop {
-        let room = stage.room();
+        let (room, to_claim) = (stage.room(), stage.room_to_claim());
         // In no fixed order: neither what comes in nor what waits in the store may keep
         // the other waiting.
         tokio::select! {
@@ -144,8 +155,8 @@ pub async fn run(parts: Parts, shutdown: Shutdown) {
                 open = received > 0;
                 stage.take_in(batch.drain(..));
             }
-            () = bell.notified(), if room > 0 => stage.next_claim = Duration::ZERO,
-            () = tokio::time::sleep(stage.until_claim()), if room > 0 => stage.claim(room).await,
+            () = bell.notified(), if to_claim > 0 => stage.next_claim = Duration::ZERO,
+            () = tokio::time::sleep(stage.until_claim()), if to_claim > 0 => stage.claim(to_claim).await,
         }
         stage.give_work().await;
     }
@@ -171,6 +182,7 @@ struct Stage {
     queue: Queue,
     /// Runs in memory, from their claim to their commit.
     in_flight: usize,
+    budget: Budget,
     next_claim: Duration,
 }
 
@@ -180,20 +192,33 @@ impl Stage {
         if self.queue.is_open() { MAX_IN_FLIGHT.saturating_sub(self.in_flight).min(MAX_INTAKE) } else { 0 }
     }
 
+    /// How many may be claimed: those that were handed over are in memory already.
+    fn room_to_claim(&self) -> usize {
+        // With nothing in memory, one is taken however large it is.
+        if self.budget.left() > 0 || self.in_flight == 0 { self.room() } else { 0 }
+    }
+
     fn take_in(&mut self, runs: impl IntoIterator<Item = Run>) {
         for run in runs {
-            self.in_flight += usize::from(self.queue.push(run));
+            let size = run.event.size();
+            if self.queue.push(run) {
+                self.in_flight += 1;
+            } else {
+                self.budget.give_back(size);
+            }
         }
     }
 
     fn committed(&mut self, committed: committer::Ended) {
-        self.in_flight -= committed.ended + committed.again.len();
+        self.in_flight -= committed.count + committed.again.len();
+        self.budget.give_back(committed.bytes);
         self.take_in(committed.again);
     }
 
     async fn job_ended(&mut self, end: JobEnd) {
         let moved = self.queue.job_ended(end);
         self.in_flight -= moved.parked;
+        self.budget.give_back(moved.parked_bytes);
         if !moved.unparked.is_empty() {
             self.release(moved.unparked).await;
             self.next_claim = Duration::ZERO;
@@ -212,8 +237,9 @@ impl Stage {
 
     async fn claim(&mut self, limit: usize) {
         let clock = &self.processor.clock;
-        let wait = match self.store.claim_runs(limit, RUN_LEASE).await {
+        let wait = match self.store.claim_runs(limit, self.budget.left(), RUN_LEASE).await {
             Ok(claimed) => {
+                self.budget.take(claimed.items.iter().map(|run| run.event.size()).sum());
                 let wait = claimed.next_due.map_or(POLL, |due| clock.now().until(due).min(POLL));
                 self.take_in(claimed.items);
                 wait
@@ -278,6 +304,7 @@ struct Processor {
     changes: Changes,
     clock: Clock,
     metrics: Arc<Metrics>,
+    alerts: Alerts,
     /// Begin no further run.
     soft: CancellationToken,
     done: mpsc::UnboundedSender<Vec<Done>>,
@@ -324,8 +351,25 @@ impl Processor {
             tracing::error!(event = %run.event.id, route = run.route, "processing a run panicked");
             Processed { end: RunEnd::Failed("processing it panicked".to_owned()), steps: Vec::new() }
         });
+        self.alert(run, &steps);
         let (event, state) = (run.event.clone(), StateChanges::default());
         RunResult { run: RunLease::from(run), event, end, steps, state }
+    }
+
+    /// Tells of plugins that failed, which is not what they answer when an event is none
+    /// of theirs. What fails on an alert is not told as another one.
+    fn alert(&self, run: &Run, steps: &[StepRecord]) {
+        if run.event.source == alerts::SOURCE {
+            return;
+        }
+        for step in steps.iter().filter(|step| step.verdict.is_failure()) {
+            self.alerts.raise(Alert::PluginFailed {
+                plugin: step.plugin.clone(),
+                route: run.route.clone(),
+                event: run.event.id.clone(),
+                reason: format!("{}: {}", step.verdict.as_str(), step.reason.as_deref().unwrap_or_default()),
+            });
+        }
     }
 
     fn process_one(&self, run: &Run, routes: &Routes, plugins: &Plugins) -> Processed {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::model::{
-    DeliveryId, Event, MessageKey, Millis, OnError, Route, Run, Step, StepRecord, StepVerdict,
+    DeliveryId, Event, Line, MessageKey, Millis, OnError, Route, Run, Step, StepRecord, StepVerdict,
 };
 use crate::plugin::{Call, CallInput, Output, PluginMessage};
 use crate::store::{NewDelivery, RunEnd};
@@ -218,11 +218,19 @@ fn deliveries(run: &Run, route: &Route, drafts: &[Draft]) -> Vec<NewDelivery> {
             Some(suffix) => MessageKey::Suffix(suffix),
             None => MessageKey::Index(u32::try_from(index).unwrap_or(u32::MAX)),
         };
-        for destination in draft.targets(route) {
+        for target in draft.targets(route) {
+            let id = |generation| {
+                DeliveryId::derive(&run.event.id, &route.name, &target.destination, key, generation)
+            };
+            let message = draft.message();
+            let key = target.order.key(&run.event, &message);
             deliveries.push(NewDelivery {
-                id: DeliveryId::derive(&run.event.id, &route.name, destination, key, run.generation),
-                destination: destination.clone(),
-                message: draft.message(),
+                id: id(run.generation),
+                destination: target.destination.clone(),
+                replay_of: (run.generation > 0).then(|| id(0)),
+                line: key.map(|key| Line { key, on_dead: target.on_dead }),
+                max_pending: target.max_pending,
+                message,
             });
         }
     }

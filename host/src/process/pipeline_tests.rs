@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::model::EventId;
+use crate::model::{EventId, RouteTarget};
 
 fn event() -> Event {
     Event {
@@ -26,6 +26,10 @@ fn run(attempts: u32) -> Run {
     Run { seq: 1, route: "r".into(), generation: 0, attempts, event: Arc::new(event()), lease: 1 }
 }
 
+fn target(name: &str) -> RouteTarget {
+    RouteTarget { destination: name.into(), ..RouteTarget::default() }
+}
+
 fn route(policies: &[OnError]) -> Route {
     let step = |(i, on_error): (usize, &OnError)| Step {
         plugin: format!("p{i}"),
@@ -37,7 +41,7 @@ fn route(policies: &[OnError]) -> Route {
         from: vec!["s".into()],
         types: vec![],
         steps: policies.iter().enumerate().map(step).collect(),
-        to: vec!["a".into(), "b".into()],
+        to: ["a", "b"].map(target).into(),
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) struct JobEnd {
 pub(super) struct Moved {
     /// Runs of which only the leases are kept from now on.
     pub(super) parked: usize,
+    /// Bytes of their events.
+    pub(super) parked_bytes: usize,
     /// Leases to give back, because their runs have room now.
     pub(super) unparked: Vec<RunLease>,
 }
@@ -142,7 +144,7 @@ impl Queue {
         for run in rest.into_iter().rev() {
             lane.waiting.push_front(run);
         }
-        let mut parked = 0;
+        let (mut parked, mut parked_bytes) = (0, 0);
         while lane.slow
             && lane.waiting.len() > MAX_SLOW_WAITING
             && let Some(run) = lane.waiting.pop_back()
@@ -150,6 +152,7 @@ impl Queue {
             // In front: it was claimed before what is parked already.
             lane.parked.push_front(RunLease::from(&run));
             parked += 1;
+            parked_bytes += run.event.size();
         }
         self.parked += parked;
         let room = MAX_SLOW_WAITING.saturating_sub(lane.waiting.len());
@@ -163,7 +166,7 @@ impl Queue {
         } else if !lane.slow && lane.parked.is_empty() {
             self.lanes.remove(&route);
         }
-        Moved { parked, unparked }
+        Moved { parked, parked_bytes, unparked }
     }
 
     /// Empties it.
