@@ -83,6 +83,35 @@ pub(super) struct PluginLimits {
 pub(super) struct Egress {
     pub(super) allow: Vec<Text>,
     pub(super) deny: Vec<Text>,
+    pub(super) ports: Vec<Spanned<u16>>,
+    pub(super) https_only: bool,
+    pub(super) resolvers: Vec<Text>,
+    pub(super) proxy: Option<Text>,
+    pub(super) proxy_auth: Option<Text>,
+}
+
+/// What a destination says beside `[egress]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OwnEgress {
+    pub(super) allow: Vec<Text>,
+    pub(super) deny: Vec<Text>,
+    pub(super) ports: Vec<Spanned<u16>>,
+}
+
+/// One of the two.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Auth {
+    pub(super) bearer: Option<Text>,
+    pub(super) basic: Option<Basic>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Basic {
+    pub(super) user: Text,
+    pub(super) password: Text,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -126,13 +155,23 @@ pub(super) struct Destination {
     pub(super) rate_limit: Option<Spanned<Rate>>,
     pub(super) breaker: Option<Spanned<Breaker>>,
     pub(super) order: Option<Text>,
+    pub(super) on_dead: Option<Text>,
+    #[serde(default)]
+    pub(super) egress: OwnEgress,
+    pub(super) https_only: Option<bool>,
+    pub(super) ca: Option<Text>,
+    pub(super) client_cert: Option<Text>,
+    pub(super) client_key: Option<Text>,
+    pub(super) auth: Option<Spanned<Auth>>,
+    pub(super) proxy: Option<Text>,
+    pub(super) proxy_auth: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Breaker {
-    failures: Option<u32>,
-    pause: Option<Span>,
+    pub(super) failures: Option<u32>,
+    pub(super) pause: Option<Span>,
 }
 
 /// Either `schedule`, or the other four; both may have `jitter` and `max_retry_after`.

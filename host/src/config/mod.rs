@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::deliver::{Destination, EgressPolicy};
+use crate::deliver::{Destination, Egress};
 use crate::ingest::FrontDoor;
 use crate::plugin::PluginSettings;
 use crate::process::Routes;
-use crate::store::Synchronous;
+use crate::store::{Retention, Synchronous};
 
 pub use problem::{Problem, Problems};
 pub use secret::{Secret, SecretOrigin};
@@ -34,7 +34,7 @@ pub struct Config {
     pub file: PathBuf,
     /// Addresses and limits of the front door; the addresses need a restart.
     pub server: Server,
-    /// The store; all of it needs a restart.
+    /// The store; its file needs a restart, its limits do not.
     pub store: Store,
     /// How logs are written; needs a restart.
     pub log: Log,
@@ -46,8 +46,8 @@ pub struct Config {
     pub routes: Arc<Routes>,
     /// Where deliveries go.
     pub destinations: Vec<Destination>,
-    /// Where nothing may go.
-    pub egress: EgressPolicy,
+    /// Where nothing may go, and how everything goes.
+    pub egress: Egress,
     /// What is allowed but unwise.
     pub warnings: Vec<Problem>,
 }
@@ -80,6 +80,8 @@ pub struct Store {
     pub max_backlog: u64,
     /// Free bytes on the store's disk below which the door closes.
     pub min_free_disk: u64,
+    /// How long what is finished is kept.
+    pub retention: Retention,
 }
 
 /// `[log]`.
@@ -97,12 +99,24 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it, each at its place.
     pub fn load(file: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            let message = format!("cannot be read: {error}");
-            let remedy = Some("`hookloom init DIR` writes one to start from".to_owned());
-            Problems(vec![Problem { file: file.to_owned(), place: None, message, remedy }])
-        })?;
-        Self::from_text(file, &text)
+        Self::from_text(file, &read(file)?)
+    }
+
+    /// Reads a file and resolves its `[server]` alone: whoever only asks a gateway need
+    /// not have all of its secrets.
+    ///
+    /// # Errors
+    /// Everything that is wrong with that section, or with the file's form.
+    pub fn load_server(file: &Path) -> Result<Server, Problems> {
+        resolve::resolve_server(file, &read(file)?)
+    }
+
+    /// Reads a file and resolves its `[store]` alone.
+    ///
+    /// # Errors
+    /// Everything that is wrong with that section, or with the file's form.
+    pub fn load_store(file: &Path) -> Result<Store, Problems> {
+        resolve::resolve_store(file, &read(file)?)
     }
 
     /// Resolves the text of a file; relative paths are relative to `file`.
@@ -134,7 +148,7 @@ impl Config {
         let PluginSettings { dir, cache_dir, workers, .. } = self.plugins.clone();
         Self {
             server: Server { listen, admin_listen, ..next.server },
-            store: self.store.clone(),
+            store: Store { path: self.store.path.clone(), synchronous: self.store.synchronous, ..next.store },
             log: self.log.clone(),
             plugins: PluginSettings { dir, cache_dir, workers, ..next.plugins },
             ..next
@@ -153,7 +167,8 @@ impl Config {
         };
         differs("server.listen", *listen != next.server.listen);
         differs("server.admin_listen", *admin_listen != next.server.admin_listen);
-        differs("[store]", self.store != next.store);
+        differs("store.url", self.store.path != next.store.path);
+        differs("store.synchronous", self.store.synchronous != next.store.synchronous);
         differs("[log]", self.log != next.log);
         differs("plugins.dir", self.plugins.dir != next.plugins.dir);
         differs("plugins.workers", self.plugins.workers != next.plugins.workers);
@@ -161,5 +176,15 @@ impl Config {
     }
 }
 
+fn read(file: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot be read: {error}");
+        let remedy = Some("`hookloom init DIR` writes one to start from".to_owned());
+        Problems(vec![Problem { file: file.to_owned(), place: None, message, remedy }])
+    })
+}
+
+#[cfg(test)]
+mod reach_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! Whole files, good and bad, and what is said of them.
 
+use std::time::Duration;
+
 use super::*;
+use crate::model::{OnDead, Order, RouteTarget};
 
 const GOOD: &str = r#"
 [sources.github]
@@ -52,7 +55,11 @@ fn the_examples_among_the_defaults_are_valid() {
     let text = text.replace("env:HOOKLOOM_ADMIN_TOKEN", "t").replace("env:GITHUB_SECRET", "s");
     let text = text.replace("env:INHOUSE_SECRET", "s").replace("env:CRM_AUTH", "Bearer t");
     let text = text.replace("env:CRM_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-    let config = load(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    let text = text.replace("env:PARTNER_TOKEN", "t").replace("env:PARTNER_PROXY_AUTH", "u:p");
+    let text = text.replace("env:PROXY_AUTH", "u:p");
+    let dir = reach_tests::folder_with_certificates();
+    let config = Config::from_text(&dir.path().join("hookloom.toml"), &text);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.routes.len(), 1);
     assert_eq!(config.front_door.sources.len(), 2);
 }
@@ -113,11 +120,20 @@ fn mistakes_are_shown_at_their_place_with_a_remedy() {
             "[sources.a]\nscheme = \"none\"\nreply = { content_type = \"a\\nb\" }",
             ":3:9: `content_type` is not one",
         ),
-        ("[destinations.d]\nurl = \"crm\"", ":2:7: `crm` is not a URL"),
+        ("[destinations.d]\nurl = \"crm\"", ":2:7: this is not a URL"),
         ("[destinations.d]\nurl = \"ftp://x\"", "begins with http"),
         ("[destinations.d]\nurl = \"http://x\"\nsecrets = [\"abc\"]", "begins with whsec_"),
         ("[destinations.d]\nurl = \"http://x\"\nretry = { schedule = [], base = \"1s\" }", "two forms"),
         ("[destinations.d]\nurl = \"http://x\"\nheaders = { \"webhook-id\" = \"x\" }", "set by the gateway"),
+        (
+            "[destinations.d]\nurl = \"http://x\"\nbreaker = { pause = \"0s\" }",
+            ":3:11: a breaker's pause is above zero and at most 1day",
+        ),
+        ("[destinations.d]\nurl = \"http://x\"\nbreaker = { pause = \"2d\" }", "`failures = 0` switches"),
+        ("[destinations.d]\nurl = \"http://x\"\nbreaker = { failures = -1 }", ":3:24: "),
+        ("[destinations.d]\nurl = \"http://x\"\nbreaker = { after = 3 }", ":3:13: unknown field `after`"),
+        ("[destinations.d]\nurl = \"http://x\"\nrate_limit = \"fast\"", ":3:14: `fast` is not a rate"),
+        ("[destinations.d]\nurl = \"http://x\"\nrate_limit = \"0/s\"", ":3:14: `0/s` is not a rate"),
         ("[egress]\nallow = [\"10.0.0.1/8\"]", "write 10.0.0.0/8"),
         ("[[routes]]\nname = \"r\"\nfrom = [\"a\"]\nto = [\"b\"]", "there is no source \"a\""),
         ("[[routes]]\nname = \"r\"\nfrom = []\nto = []", "takes from no source"),
@@ -140,6 +156,31 @@ fn steps_are_checked_inside_their_tables() {
 }
 
 #[test]
+fn how_fast_a_destination_is_sent_to() {
+    use crate::deliver::{BreakerPolicy, Destination};
+    use crate::rate::Rate;
+
+    let minute = Duration::from_mins(1);
+    let table = [
+        ("", BreakerPolicy::new(20, minute), None),
+        ("breaker = { failures = 20, pause = \"1m\" }", BreakerPolicy::new(20, minute), None),
+        ("breaker = { failures = 3 }", BreakerPolicy::new(3, minute), None),
+        ("breaker = { failures = 0 }", BreakerPolicy::new(0, minute), None),
+        ("breaker = { pause = \"90s\" }", BreakerPolicy::new(20, minute * 3 / 2), None),
+        ("rate_limit = \"100/s\"", BreakerPolicy::new(20, minute), Some(Rate::per_second(100.0))),
+        ("rate_limit = \"30/m\"", BreakerPolicy::new(20, minute), Some(Rate::per_second(0.5))),
+    ];
+    for (text, breaker, rate_limit) in table {
+        let config = load(&format!("[destinations.d]\nurl = \"http://x\"\n{text}\n")).unwrap();
+        let [Destination { breaker: b, rate_limit: r, .. }] = &config.destinations[..] else {
+            panic!("{text}")
+        };
+        assert_eq!((Ok(*b), *r), (breaker, rate_limit), "{text}");
+        assert_eq!(config.warnings.len(), 0, "{text}");
+    }
+}
+
+#[test]
 fn all_mistakes_are_shown_at_once() {
     let problems = load("[destinations.d]\nurl = \"crm\"\n[sources.a]\n").unwrap_err();
     assert_eq!(problems.0.len(), 2);
@@ -147,11 +188,67 @@ fn all_mistakes_are_shown_at_once() {
 
 #[test]
 fn settings_without_effect_are_said() {
-    let text =
-        "[store]\nretention = \"7d\"\n[destinations.d]\nurl = \"http://x\"\nbreaker = { failures = 2 }";
+    let text = "[plugin.p]\nreuse = 4\ngrants = [\"kv\"]";
     let warnings = load(text).unwrap().warnings;
     assert_eq!(warnings.len(), 2);
     assert!(warnings.iter().all(|w| w.message.contains("has no effect in this version")));
+}
+
+#[test]
+fn an_order_reaches_the_routes_of_its_destination() {
+    let text = r#"
+[sources.s]
+scheme = "none"
+[destinations.d]
+url = "http://x"
+order = "header:X-Customer"
+on_dead = "skip"
+max_pending = 7
+[destinations.e]
+url = "http://x"
+[[routes]]
+name = "r"
+from = ["s", "hookloom"]
+to = ["d", "e"]
+"#;
+    let config = load(text).unwrap();
+    let route = &config.routes["r"];
+    let ordered = RouteTarget {
+        destination: "d".into(),
+        order: Order::Header("x-customer".into()),
+        on_dead: OnDead::Skip,
+        max_pending: Some(7),
+    };
+    assert_eq!(route.to, [ordered, RouteTarget { destination: "e".into(), ..RouteTarget::default() }]);
+    assert!(route.is_ordered());
+    let order_of = |text: &str| {
+        let problems = load(&format!("[destinations.d]\nurl = \"http://x\"\n{text}"));
+        problems.err().map(|problems| problems.to_string())
+    };
+    for good in ["order = \"none\"", "order = \"source\"", "order = \"json:/a/b\"\non_dead = \"hold\""] {
+        assert_eq!(order_of(good), None, "{good}");
+    }
+    for (bad, said) in [
+        ("order = \"json:a\"", "`json:a` is not an order"),
+        ("order = \"fifo\"", "write \"none\", \"source\""),
+        ("order = \"header:a b\"", "is not an order"),
+        ("order = \"source\"\non_dead = \"wait\"", "write \"hold\" or \"skip\""),
+        ("max_pending = 0", "every delivery is born dead"),
+    ] {
+        assert!(order_of(bad).unwrap().contains(said), "{bad}: {:?}", order_of(bad));
+    }
+}
+
+#[test]
+fn times_of_retention_are_read_and_an_odd_choice_is_said() {
+    let config = load("[store]\nretention = \"2h\"\ndead_retention = \"1h\"").unwrap();
+    let hours = |hours| Duration::from_hours(hours);
+    assert_eq!(config.store.retention, Retention { finished: hours(2), dead: hours(1) });
+    assert!(config.warnings[0].message.contains("shorter time"), "{:?}", config.warnings);
+    assert_eq!(
+        load("").unwrap().store.retention,
+        Retention { finished: hours(7 * 24), dead: hours(30 * 24) }
+    );
 }
 
 #[test]

@@ -18,11 +18,15 @@ pub(in crate::config) struct Size(pub(in crate::config) u64);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::config) struct Rate(pub(in crate::config) f64);
 
+/// Beyond it a duration is a slip, and instants leave the calendar.
+const LONGEST: Duration = Duration::from_hours(10 * 366 * 24);
+
 impl Span {
     fn parse(text: &str) -> Result<Self, String> {
-        humantime::parse_duration(text).map(Self).map_err(|_| {
+        let span = humantime::parse_duration(text).map_err(|_| {
             format!("`{text}` is not a duration; write it like \"15s\", \"5m\", \"24h\" or \"7d\"")
-        })
+        })?;
+        if span > LONGEST { Err(format!("`{text}` is longer than ten years")) } else { Ok(Self(span)) }
     }
 }
 

@@ -2,9 +2,11 @@
 //! secrets read, every rule checked, all problems collected.
 
 mod destinations;
+mod egress;
 mod routes;
 mod server;
 mod sources;
+mod transport;
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,17 +15,10 @@ use std::sync::Arc;
 use super::file::{File, Text};
 use super::problem::{Report, did_you_mean};
 use super::secret::{Secret, SecretOrigin};
-use super::{Config, Problems};
+use super::{Config, Problems, Server, Store};
 
 pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, Problems> {
-    let mut report = Report::new(path, text);
-    let file = match toml::from_str::<File>(text) {
-        Ok(file) => file,
-        Err(error) => {
-            report.error(error.span(), error.message(), "");
-            return Err(Problems(report.errors));
-        }
-    };
+    let (report, file) = parse(path, text)?;
     let base = path.parent().unwrap_or(Path::new(""));
     let mut context = Context { report, base };
     let server = server::server(&mut context, &file.server);
@@ -31,8 +26,8 @@ pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, Problems> {
     let log = server::log(&mut context, &file.log);
     let plugins = server::plugins(&mut context, &file, &store);
     let sources = sources::sources(&mut context, &file);
-    let destinations = destinations::destinations(&mut context, &file);
-    let egress = destinations::egress(&mut context, &file);
+    let egress = egress::egress(&mut context, &file.egress);
+    let destinations = destinations::destinations(&mut context, &file, &egress);
     let routes = routes::routes(&mut context, &file);
     server::without_effect(&mut context, &file);
 
@@ -58,6 +53,39 @@ pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, Problems> {
         egress,
         warnings,
     })
+}
+
+fn parse<'a>(path: &'a Path, text: &'a str) -> Result<(Report<'a>, File), Problems> {
+    let mut report = Report::new(path, text);
+    match toml::from_str(text) {
+        Ok(file) => Ok((report, file)),
+        Err(error) => {
+            report.error(error.span(), error.message(), "");
+            Err(Problems(report.errors))
+        }
+    }
+}
+
+/// `[server]` alone: whoever only asks a gateway has not all of its secrets.
+pub(super) fn resolve_server(path: &Path, text: &str) -> Result<Server, Problems> {
+    section(path, text, |context, file| server::server(context, &file.server))
+}
+
+/// `[store]` alone.
+pub(super) fn resolve_store(path: &Path, text: &str) -> Result<Store, Problems> {
+    section(path, text, |context, file| server::store(context, &file.store))
+}
+
+fn section<T>(
+    path: &Path,
+    text: &str,
+    resolve: impl FnOnce(&mut Context<'_>, &File) -> T,
+) -> Result<T, Problems> {
+    let (report, file) = parse(path, text)?;
+    let mut context = Context { report, base: path.parent().unwrap_or(Path::new("")) };
+    let resolved = resolve(&mut context, &file);
+    let errors = context.report.errors;
+    if errors.is_empty() { Ok(resolved) } else { Err(Problems(errors)) }
 }
 
 /// What every part of the resolution is handed.

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use toml::Spanned;
 
-use super::Context;
-use crate::config::file::{self, File};
+use super::{Context, destinations};
+use crate::alerts;
+use crate::config::file::{self, File, Text};
 use crate::model::{EventTypePattern, OnError, Route, Step};
 use crate::plugin::normalize;
 
@@ -22,7 +23,8 @@ pub(super) fn routes(context: &mut Context<'_>, file: &File) -> Vec<Route> {
                 "give each its own name",
             );
         }
-        for source in route.from.iter().filter(|source| !file.sources.contains_key(*source)) {
+        let known = |source: &Text| file.sources.contains_key(source) || source.get_ref() == alerts::SOURCE;
+        for source in route.from.iter().filter(|source| !known(source)) {
             context.unknown("source", source, file.sources.keys().map(|key| key.get_ref().as_str()));
         }
         let mut to = HashSet::new();
@@ -46,7 +48,7 @@ pub(super) fn routes(context: &mut Context<'_>, file: &File) -> Vec<Route> {
             from: texts(&route.from),
             types: route.types.iter().map(|pattern| EventTypePattern::new(pattern.get_ref())).collect(),
             steps: route.steps.iter().filter_map(|written| step(context, written)).collect(),
-            to: texts(&route.to),
+            to: route.to.iter().map(|name| destinations::route_target(file, name)).collect(),
         });
     }
     routes
@@ -61,7 +63,7 @@ fn empty_is_wrong(context: &mut Context<'_>, route: &file::Route) {
     }
 }
 
-fn texts(texts: &[file::Text]) -> Vec<String> {
+fn texts(texts: &[Text]) -> Vec<String> {
     texts.iter().map(|text| text.get_ref().clone()).collect()
 }
 

@@ -10,7 +10,7 @@ use super::Context;
 use crate::config::file::{self, File, Text};
 use crate::config::{Log, Server, Store};
 use crate::plugin::{Limits, PluginSettings, normalize};
-use crate::store::Synchronous;
+use crate::store::{Retention, Synchronous};
 
 const LISTEN: &str = "127.0.0.1:8080";
 const ADMIN_LISTEN: &str = "127.0.0.1:8081";
@@ -20,6 +20,8 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 const STORE_PATH: &str = "data/hookloom.db";
 const MAX_BACKLOG: u64 = 1_000_000;
 const MIN_FREE_DISK_BYTES: u64 = 256 << 20;
+const RETENTION: Duration = Duration::from_hours(7 * 24);
+const DEAD_RETENTION: Duration = Duration::from_hours(30 * 24);
 const PLUGINS_DIR: &str = "plugins";
 
 pub(super) fn server(context: &mut Context<'_>, file: &file::Server) -> Server {
@@ -91,7 +93,18 @@ pub(super) fn store(context: &mut Context<'_>, file: &file::Store) -> Store {
         synchronous,
         max_backlog: file.max_backlog.unwrap_or(MAX_BACKLOG),
         min_free_disk: file.min_free_disk.map_or(MIN_FREE_DISK_BYTES, |size| size.0),
+        retention: retention(context, file),
     }
+}
+
+fn retention(context: &mut Context<'_>, file: &file::Store) -> Retention {
+    let finished = file.retention.as_ref().map_or(RETENTION, |span| span.get_ref().0);
+    let dead = file.dead_retention.as_ref().map_or(DEAD_RETENTION, |span| span.get_ref().0);
+    if let Some(written) = file.dead_retention.as_ref().filter(|_| dead < finished) {
+        let message = "dead deliveries are kept for a shorter time than delivered ones";
+        context.warning(written.span(), message, "they are what somebody may still want to retry");
+    }
+    Retention { finished, dead }
 }
 
 pub(super) fn log(context: &mut Context<'_>, file: &file::Log) -> Log {
@@ -164,23 +177,12 @@ pub(super) fn without_effect(context: &mut Context<'_>, file: &File) {
     let mut written = |name: &str, span: Option<std::ops::Range<usize>>| {
         spans.extend(span.map(|span| (name.to_owned(), span)));
     };
-    written("retention", file.store.retention.as_ref().map(toml::Spanned::span));
-    written("dead_retention", file.store.dead_retention.as_ref().map(toml::Spanned::span));
     for limits in file.plugin.values() {
         written("reuse", limits.reuse.as_ref().filter(|n| *n.get_ref() > 0).map(toml::Spanned::span));
         written("grants", limits.grants.as_ref().map(toml::Spanned::span));
     }
     for name in file.secrets.keys() {
         written("[secrets]", Some(name.span()));
-    }
-    for destination in file.destinations.values() {
-        written("max_pending", destination.max_pending.as_ref().map(toml::Spanned::span));
-        written("rate_limit", destination.rate_limit.as_ref().map(toml::Spanned::span));
-        written("breaker", destination.breaker.as_ref().map(toml::Spanned::span));
-        written(
-            "order",
-            destination.order.as_ref().filter(|o| o.get_ref() != "none").map(toml::Spanned::span),
-        );
     }
     for (name, span) in spans {
         context.warning(span, format!("`{name}` has no effect in this version"), "");

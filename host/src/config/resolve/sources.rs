@@ -9,10 +9,12 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use toml::Spanned;
 
 use super::Context;
+use crate::alerts;
 use crate::config::file::{self, File, Text};
 use crate::config::problem::did_you_mean;
 use crate::config::secret::Secret;
-use crate::ingest::{Dedupe, DedupeBy, RateLimiter, Reply, Source, is_credential};
+use crate::ingest::{Dedupe, DedupeBy, Reply, Source, is_credential};
+use crate::rate::{Rate, RateLimiter};
 use crate::verify::{self, Scheme, SchemeError};
 
 /// How long repeats are recognised where nothing is said.
@@ -22,6 +24,10 @@ pub(super) fn sources(context: &mut Context<'_>, file: &File) -> HashMap<String,
     let mut sources = HashMap::new();
     for (name, written) in &file.sources {
         context.checked_name("source", name);
+        if name.get_ref() == alerts::SOURCE {
+            let message = "the source \"hookloom\" is the gateway's own: alerts come from it";
+            context.error(name.span(), message, "choose another name");
+        }
         if let Some(source) = source(context, file, name, written) {
             sources.insert(source.name.clone(), Arc::new(source));
         }
@@ -60,7 +66,7 @@ fn source(context: &mut Context<'_>, file: &File, name: &Text, written: &file::S
         scheme,
         dedupe,
         methods,
-        rate_limit: written.rate_limit.map(|rate| RateLimiter::per_second(rate.0)),
+        rate_limit: written.rate_limit.map(|rate| RateLimiter::new(Rate::per_second(rate.0))),
         public_url,
         reply: match &written.reply {
             None => None,
