@@ -8,19 +8,17 @@ use serde_json::{Value, json};
 
 use super::Parts;
 use super::problem::Problem;
-use crate::model::{Attempt, Decision, DeliveryId, DeliveryState, Outcome, format_rfc3339};
-use crate::store::{DeliveryFilter, DeliveryRecord, Page};
-
-/// Items on a page where none is asked for.
-const PAGE: usize = 50;
-/// Items on a page at most.
-const MAX_PAGE: usize = 500;
+use super::question::{self, DeliveryWords};
+use crate::model::{Attempt, Decision, DeliveryId, Outcome, format_rfc3339};
+use crate::store::DeliveryRecord;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     destination: Option<String>,
     status: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -29,16 +27,9 @@ pub(super) async fn list(
     State(parts): State<Parts>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Query(query) = query.map_err(|error| Problem::BadRequest(error.body_text()))?;
-    let state = match query.status.as_deref() {
-        None => None,
-        Some(word) => Some(DeliveryState::from_word(word).ok_or_else(|| {
-            Problem::BadRequest(format!("`{word}` is not one of pending, delivered, dead, cancelled"))
-        })?),
-    };
-    let filter = DeliveryFilter { destination: query.destination, state };
-    let page = Page { cursor: query.cursor, limit: query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE) };
-    let found = parts.store.deliveries(filter, page).await?;
+    let ListQuery { destination, status, since, until, cursor, limit } = question::query(query)?;
+    let filter = DeliveryWords { destination, status, since, until }.filter(parts.clock.now())?;
+    let found = parts.store.deliveries(filter, question::page(cursor, limit)).await?;
     let items: Vec<_> = found.items.iter().map(summary).collect();
     Ok(Json(json!({ "items": items, "next": found.next })))
 }
@@ -69,6 +60,9 @@ pub(super) fn summary(delivery: &DeliveryRecord) -> Value {
         "attempt_count": delivery.attempts,
         "due": delivery.due.map(format_rfc3339),
         "created_at": format_rfc3339(delivery.created_at),
+        "ended_at": delivery.ended_at.map(format_rfc3339),
+        "line": delivery.line,
+        "replay_of": delivery.replay_of,
         "reason": delivery.reason,
     })
 }

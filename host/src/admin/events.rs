@@ -1,16 +1,55 @@
-//! `GET /api/v1/events/{id}`: what came in, what the steps said, where it went.
+//! `GET /api/v1/events` and `GET /api/v1/events/{id}`: what came in, what the steps
+//! said, where it went.
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
+use super::question::{self, EventWords};
 use super::{Parts, deliveries};
 use crate::model::{Event, EventId, format_rfc3339};
-use crate::store::RunRecord;
+use crate::store::{EventSummary, RunRecord};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    source: Option<String>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    status: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    State(parts): State<Parts>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let ListQuery { source, event_type, status, since, until, cursor, limit } = question::query(query)?;
+    let filter = EventWords { source, event_type, status, since, until }.filter(parts.clock.now())?;
+    let found = parts.store.events(filter, question::page(cursor, limit)).await?;
+    let items: Vec<_> = found.items.iter().map(summary).collect();
+    Ok(Json(json!({ "items": items, "next": found.next })))
+}
+
+fn summary(event: &EventSummary) -> Value {
+    json!({
+        "id": event.id,
+        "source": event.source,
+        "type": event.event_type,
+        "received_at": format_rfc3339(event.received_at),
+        "status": event.state,
+        "repeats": event.repeats,
+        "size": event.size,
+    })
+}
 
 pub(super) async fn show(
     State(parts): State<Parts>,

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugin::{PluginHost, PluginSettings};
-use crate::store::{SqliteStore, StoreError};
+use crate::store::{SqliteStore, StoreError, StoreInspection};
 
 pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
     let config = match Config::load(file) {
@@ -70,16 +70,34 @@ fn store(config: &Config) -> Option<String> {
     let path = &config.store.path;
     match SqliteStore::inspect(path) {
         Ok(found) => {
-            for (destination, waiting) in &found.backlog.deliveries {
-                if !config.destinations.iter().any(|known| known.name == *destination) {
-                    say(&format!(
-                        "warning: {waiting} deliveries wait for the destination \"{destination}\", which is not in the configuration"
-                    ));
-                }
+            for warning in held(config, &found) {
+                say(&format!("warning: {warning}"));
             }
             None
         }
         Err(error @ StoreError::TooNew { .. }) => Some(format!("{}: {error}", path.display())),
         Err(error) => Some(format!("{}: the store cannot be read: {error}", path.display())),
     }
+}
+
+/// What waits in the store for a destination or a route that is not configured: it is
+/// held until that is there again.
+fn held(config: &Config, found: &StoreInspection) -> Vec<String> {
+    let destinations = found
+        .backlog
+        .deliveries
+        .iter()
+        .filter(|(name, _)| !config.destinations.iter().any(|known| known.name == *name))
+        .map(|(name, waiting)| (waiting, "deliveries wait for the destination", name));
+    let routes = found
+        .runs
+        .iter()
+        .filter(|(name, _)| !config.routes.contains_key(name))
+        .map(|(name, waiting)| (waiting, "runs wait for the route", name));
+    destinations
+        .chain(routes)
+        .map(|(waiting, what, name)| {
+            format!("{waiting} {what} \"{name}\", which is not in the configuration: they are held")
+        })
+        .collect()
 }

@@ -3,17 +3,25 @@
 //! Data goes to stdout, logs and progress to stderr. Exit codes: 0 done, 1 the thing
 //! asked about failed, 2 usage.
 
+mod admin_side;
+mod ask;
+mod backup;
 mod cargo;
 mod check;
+mod deliveries;
 mod demo;
+mod destinations;
+mod events;
 mod init;
 mod listen;
 mod plugin_build;
 mod plugin_new;
+mod records;
 mod samples;
 mod sdk_bundle;
 mod send;
 mod serve;
+mod table;
 mod verify;
 
 use std::path::PathBuf;
@@ -48,6 +56,16 @@ enum Command {
     Listen(listen::Options),
     /// Judge recorded requests
     Verify(verify::Options),
+    /// List, show and replay events of a running gateway
+    #[command(subcommand)]
+    Events(events::Command),
+    /// List, show, retry, cancel and replay deliveries of a running gateway
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// List, pause and resume destinations of a running gateway
+    #[command(subcommand)]
+    Destinations(destinations::Command),
+    Backup(backup::Options),
     /// Work on plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -88,6 +106,10 @@ pub fn main() -> ExitCode {
         Command::Send(options) => send::run(&options),
         Command::Listen(options) => listen::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Events(command) => events::run(&command),
+        Command::Deliveries(command) => deliveries::run(&command),
+        Command::Destinations(command) => destinations::run(&command),
+        Command::Backup(options) => backup::run(&options),
         Command::Plugin(PluginCommand::New(arguments)) => plugin_new::main(&arguments),
         Command::Plugin(PluginCommand::Build(arguments)) => plugin_build::main(&arguments),
         Command::Config(ConfigCommand::Default) => {
