@@ -1,42 +1,45 @@
 //! The composition root: the one place that knows which store, which threads and which
 //! channels a gateway is made of.
 
+mod herald;
+mod janitor;
 mod linger;
 mod monitor;
+mod parts;
 mod reload;
 mod serve;
+mod shown;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::admin;
+use crate::alerts::Alerts;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::deliver::{self, Deliver, Targets};
-use crate::ingest::{self, Gate, RunHandoff};
+use crate::deliver::{Board, Targets};
+use crate::ingest::Gate;
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
-use crate::plugin::{PluginHost, Settle, Watcher, Workers};
-use crate::process::{self, Changes, DeliveryHandoff};
+use crate::plugin::PluginHost;
+use crate::process::Changes;
 use crate::store::{SqliteOptions, SqliteStore, Store};
 
-use monitor::Monitor;
+use parts::Stages;
 use reload::{Reloader, State};
 
 pub(crate) use reload::refused_configs;
 
-/// Batches of deliveries on their way to the delivery stage.
-const DELIVERY_HANDOFF_BATCHES: usize = 64;
-/// Jobs that wait for a worker thread, each of a few runs.
-const WORKER_QUEUE: usize = 64;
+/// For a stop, until the configuration in force can be looked at.
+const STATE_WAIT: Duration = Duration::from_secs(1);
 
 /// A gateway that is up.
 pub struct App {
@@ -48,6 +51,8 @@ pub struct App {
     pub shutdown: Shutdown,
     reloader: Arc<Reloader>,
     store: Arc<dyn Store>,
+    /// `server.shutdown_grace` at the start.
+    grace: Duration,
     tasks: JoinSet<&'static str>,
 }
 
@@ -75,6 +80,7 @@ impl App {
             door: Arc::new(ArcSwap::new(config.front_door.clone())),
             routes: Arc::new(ArcSwap::new(config.routes.clone())),
             targets,
+            settings: watch::Sender::new(config.store.clone()),
             plugins,
             changes: Changes::default(),
             access: Arc::new(admin::Access {
@@ -90,13 +96,31 @@ impl App {
             }),
         });
         let gate = Arc::new(Gate::default());
-        let mut parts =
-            Stages { config, clock, random, metrics, store, gate, shutdown, tasks: JoinSet::new() };
+        let (alerts, raised) = Alerts::new();
+        let tasks = JoinSet::new();
+        let board = Board::new(targets_in_force.clone(), clock.clone());
+        let mut parts = Stages {
+            config,
+            clock,
+            random,
+            metrics,
+            alerts,
+            board,
+            store,
+            gate,
+            run_bell: Arc::default(),
+            delivery_bell: Arc::default(),
+            recall: Arc::default(),
+            shutdown,
+            tasks,
+        };
         parts.watch(&reloader)?;
         parts.admin(&reloader, admin_listener);
         parts.stages(&reloader, targets_in_force, listener)?;
-        let Stages { store, shutdown, tasks, .. } = parts;
-        Ok(Self { listen, admin_listen, shutdown, reloader, store, tasks })
+        parts.keepers(&reloader, raised);
+        let Stages { config, store, shutdown, tasks, .. } = parts;
+        let grace = config.server.shutdown_grace;
+        Ok(Self { listen, admin_listen, shutdown, reloader, store, grace, tasks })
     }
 
     /// Reads the configuration file again, as SIGHUP asks.
@@ -124,29 +148,52 @@ impl App {
     /// # Errors
     /// The part that ended by itself.
     pub async fn run(mut self) -> anyhow::Result<()> {
-        let died = tokio::select! {
-            biased;
-            () = self.shutdown.soft.cancelled() => None,
-            ended = self.tasks.join_next() => ended,
+        let (reloader, at_start) = (self.reloader, self.grace);
+        let grace = async move {
+            // A reload that is at work, compiling plugins, holds the state.
+            let now = tokio::time::timeout(STATE_WAIT, reloader.state.lock()).await;
+            now.map_or(at_start, |state| state.config.server.shutdown_grace)
         };
-        self.shutdown.soft.cancel();
-        let hurry = self.shutdown.hard.clone();
-        let grace = self.reloader.state.lock().await.config.server.shutdown_grace;
-        let timer = tokio::spawn(async move {
-            tokio::time::sleep(grace).await;
-            tracing::warn!(
-                "the grace period is over; what is under way is dropped here and done after the next start"
-            );
-            hurry.cancel();
-        });
-        while self.tasks.join_next().await.is_some() {}
-        timer.abort();
+        let ended = supervise(&mut self.tasks, &self.shutdown, grace).await;
         self.store.close().await;
-        match died {
-            None => Ok(()),
-            Some(Ok(name)) => anyhow::bail!("the {name} ended by itself"),
-            Some(Err(error)) => anyhow::bail!("a part of the gateway failed: {error}"),
-        }
+        ended
+    }
+}
+
+/// Waits for the stop and for the end of every part, at most `grace` long; a part that
+/// ends by itself stops the others.
+///
+/// # Errors
+/// A part that ended by itself, or panicked while it was stopped.
+async fn supervise(
+    tasks: &mut JoinSet<&'static str>,
+    shutdown: &Shutdown,
+    grace: impl Future<Output = Duration>,
+) -> anyhow::Result<()> {
+    let died = tokio::select! {
+        biased;
+        () = shutdown.soft.cancelled() => None,
+        ended = tasks.join_next() => ended,
+    };
+    shutdown.soft.cancel();
+    let hurry = shutdown.hard.clone();
+    let grace = grace.await;
+    let timer = tokio::spawn(async move {
+        tokio::time::sleep(grace).await;
+        tracing::warn!(
+            "the grace period is over; what is under way is dropped here and done after the next start"
+        );
+        hurry.cancel();
+    });
+    let mut failed = None;
+    while let Some(ended) = tasks.join_next().await {
+        failed = failed.or(ended.err());
+    }
+    timer.abort();
+    match (died, failed) {
+        (Some(Ok(name)), _) => anyhow::bail!("the {name} ended by itself"),
+        (Some(Err(error)), _) | (None, Some(error)) => anyhow::bail!("a part of the gateway failed: {error}"),
+        (None, None) => Ok(()),
     }
 }
 
@@ -167,118 +214,85 @@ fn open_store(
     Ok(Arc::new(store))
 }
 
-/// What the parts are started from.
-struct Stages {
-    config: Config,
-    clock: Clock,
-    random: Random,
-    metrics: Arc<Metrics>,
-    store: Arc<dyn Store>,
-    gate: Arc<Gate>,
-    shutdown: Shutdown,
-    tasks: JoinSet<&'static str>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Stages {
-    fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(async move {
-            part.await;
-            name
+    const GRACE: Duration = Duration::from_mins(1);
+
+    /// How the gateway ends that is made of these parts.
+    async fn ended(
+        parts: impl FnOnce(&mut JoinSet<&'static str>, &Shutdown),
+    ) -> (Shutdown, Result<(), String>) {
+        let (mut tasks, shutdown) = (JoinSet::new(), Shutdown::new());
+        parts(&mut tasks, &shutdown);
+        let ended = supervise(&mut tasks, &shutdown, std::future::ready(GRACE)).await;
+        (shutdown, ended.map_err(|error| error.to_string()))
+    }
+
+    /// Ends when it is told to.
+    fn obedient(tasks: &mut JoinSet<&'static str>, shutdown: &Shutdown) {
+        let soft = shutdown.soft.clone();
+        tasks.spawn(async move {
+            soft.cancelled().await;
+            "obedient part"
         });
     }
 
-    fn stages(
-        &mut self,
-        reloader: &Arc<Reloader>,
-        targets: watch::Receiver<Arc<Targets>>,
-        listener: TcpListener,
-    ) -> anyhow::Result<()> {
-        let (runs, claimed_runs) = mpsc::channel(process::MAX_IN_FLIGHT);
-        let (deliveries, claimed_deliveries) = mpsc::channel(DELIVERY_HANDOFF_BATCHES);
-        let (run_bell, delivery_bell) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-
-        let router = ingest::router(ingest::Parts {
-            door: reloader.door.clone(),
-            store: self.store.clone(),
-            handoff: RunHandoff { runs, bell: run_bell.clone(), lease: process::RUN_LEASE },
-            gate: self.gate.clone(),
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            metrics: self.metrics.clone(),
-        });
-        self.spawn("front door", serve::serve(listener, router, self.shutdown.clone()));
-
-        let processing = process::Parts {
-            store: self.store.clone(),
-            routes: reloader.routes.clone(),
-            plugins: reloader.plugins.clone(),
-            workers: Arc::new(Workers::start(self.config.plugins.workers, WORKER_QUEUE)?),
-            runs: claimed_runs,
-            bell: run_bell,
-            changes: reloader.changes.clone(),
-            handoff: DeliveryHandoff { deliveries, bell: delivery_bell.clone(), lease: deliver::LEASE },
-            clock: self.clock.clone(),
-            metrics: self.metrics.clone(),
-        };
-        self.spawn("processing stage", process::run(processing, self.shutdown.clone()));
-
-        let delivering = Deliver {
-            store: self.store.clone(),
-            targets,
-            handoff: claimed_deliveries,
-            bell: delivery_bell,
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            metrics: self.metrics.clone(),
-        };
-        self.spawn("delivery stage", delivering.run(self.shutdown.clone()));
-
-        let folder = self.config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
-        let monitor = Monitor {
-            store: self.store.clone(),
-            gate: self.gate.clone(),
-            metrics: self.metrics.clone(),
-            folder,
-            max_backlog: self.config.store.max_backlog,
-            min_free_disk: self.config.store.min_free_disk,
-        };
-        self.spawn("monitor", monitor.run(self.shutdown.clone()));
-        Ok(())
+    #[tokio::test]
+    async fn a_part_that_ends_by_itself_stops_the_others_and_is_an_error() {
+        let (shutdown, ended) = ended(|tasks, shutdown| {
+            obedient(tasks, shutdown);
+            tasks.spawn(async { "short part" });
+        })
+        .await;
+        assert_eq!(ended, Err("the short part ended by itself".into()));
+        assert!(shutdown.soft.is_cancelled() && !shutdown.hard.is_cancelled());
     }
 
-    fn admin(&mut self, reloader: &Arc<Reloader>, listener: TcpListener) {
-        let gate = self.gate.clone();
-        let plugins = reloader.plugins.clone();
-        let router = admin::router(admin::Parts {
-            store: self.store.clone(),
-            not_ready: Arc::new(move || gate.state().map(ingest::Closed::reason)),
-            plugins: Arc::new(move || {
-                plugins.status().iter().filter_map(|status| serde_json::to_value(status).ok()).collect()
-            }),
-            metrics: self.metrics.clone(),
-            access: reloader.access.clone(),
-        });
-        self.spawn("admin side", serve::serve(listener, router, self.shutdown.clone()));
+    #[tokio::test]
+    async fn a_part_that_panics_is_an_error_whenever_it_does() {
+        let (_, at_work) = ended(|tasks, shutdown| {
+            obedient(tasks, shutdown);
+            tasks.spawn(async { panic!("a bug") });
+        })
+        .await;
+        let (_, stopping) = ended(|tasks, shutdown| {
+            let soft = shutdown.soft.clone();
+            tasks.spawn(async move {
+                soft.cancelled().await;
+                panic!("another bug")
+            });
+            shutdown.soft.cancel();
+        })
+        .await;
+        for ended in [at_work, stopping] {
+            assert!(ended.unwrap_err().starts_with("a part of the gateway failed: "));
+        }
     }
 
-    /// Reloads when the file or the folder has changed and settled.
-    fn watch(&mut self, reloader: &Arc<Reloader>) -> anyhow::Result<()> {
-        let beside = self.config.file.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let mut file = Watcher::start(beside.unwrap_or(Path::new(".")), Settle::default())?;
-        let mut folder = Watcher::start(&self.config.plugins.dir, Settle::default())?;
-        let (reloader, shutdown) = (reloader.clone(), self.shutdown.clone());
-        self.spawn("reloader", async move {
-            let reload = async {
-                loop {
-                    tokio::select! {
-                        () = file.changed() => reloader.reload_if_changed().await,
-                        () = folder.changed() => reloader.rescan_plugins().await,
-                    }
-                }
-            };
-            // Nothing of a reload is lost with it: the next start reads everything.
-            let _ = shutdown.soft.run_until_cancelled(reload).await;
+    #[tokio::test]
+    async fn a_stop_that_was_asked_for_is_none() {
+        let (shutdown, ended) = ended(|tasks, shutdown| {
+            obedient(tasks, shutdown);
+            shutdown.soft.cancel();
+        })
+        .await;
+        assert_eq!(ended, Ok(()));
+        assert!(!shutdown.hard.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn after_the_grace_period_the_rest_is_dropped() {
+        let (mut tasks, shutdown) = (JoinSet::new(), Shutdown::new());
+        let hard = shutdown.hard.clone();
+        tasks.spawn(async move {
+            hard.cancelled().await;
+            "stubborn part"
         });
-        Ok(())
+        shutdown.soft.cancel();
+        let none = std::future::ready(Duration::ZERO);
+        assert!(supervise(&mut tasks, &shutdown, none).await.is_ok());
+        assert!(shutdown.hard.is_cancelled());
     }
 }

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use crate::alerts::{Alert, Alerts};
+use crate::config::Store as StoreSettings;
 use crate::ingest::{Closed, Gate};
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
@@ -19,14 +23,16 @@ pub(super) struct Monitor {
     pub(super) metrics: Arc<Metrics>,
     /// On the store's disk.
     pub(super) folder: PathBuf,
-    pub(super) max_backlog: u64,
-    pub(super) min_free_disk: u64,
+    /// As configured; a reload is in force for the next look.
+    pub(super) settings: watch::Receiver<StoreSettings>,
+    pub(super) alerts: Alerts,
 }
 
 impl Monitor {
     pub(super) async fn run(self, shutdown: Shutdown) {
+        let mut high = HighWater::default();
         loop {
-            let state = self.look().await;
+            let state = self.look(&mut high).await;
             if self.gate.set(state) {
                 match state {
                     Some(closed) => {
@@ -43,7 +49,7 @@ impl Monitor {
         self.gate.set(Some(Closed::Stopping));
     }
 
-    async fn look(&self) -> Option<Closed> {
+    async fn look(&self, high: &mut HighWater) -> Option<Closed> {
         // An empty batch asks whether the writer still writes.
         if let Err(StoreError::Broken(_) | StoreError::Closed) = self.store.accept(Vec::new(), None).await {
             return Some(Closed::StoreBroken);
@@ -56,13 +62,32 @@ impl Monitor {
             }
         };
         self.metrics.backlog(backlog.runs, &backlog.deliveries);
-        judge(backlog.runs, self.free_disk(), self.max_backlog, self.min_free_disk)
+        let StoreSettings { max_backlog, min_free_disk, .. } = *self.settings.borrow();
+        if high.rises(backlog.runs, max_backlog) {
+            tracing::warn!(runs = backlog.runs, max_backlog, "more runs are waiting than is good");
+            self.alerts.raise(Alert::BacklogHigh { runs: backlog.runs, max: max_backlog });
+        }
+        judge(backlog.runs, self.free_disk(), max_backlog, min_free_disk)
     }
 
     /// Bytes that an ordinary user may still write; `None` where the system does not say.
     fn free_disk(&self) -> Option<u64> {
         let stat = rustix::fs::statvfs(&self.folder).ok()?;
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// Whether the backlog is high: from four fifths of what closes the door, until it is
+/// below half of it, so that one that hovers is told of once.
+#[derive(Debug, Default)]
+struct HighWater(bool);
+
+impl HighWater {
+    /// Whether it has become high just now.
+    fn rises(&mut self, runs: u64, max: u64) -> bool {
+        let was = self.0;
+        self.0 = if was { runs > max / 2 } else { runs > max / 5 * 4 };
+        self.0 && !was
     }
 }
 
@@ -76,6 +101,13 @@ fn judge(runs: u64, free_disk: Option<u64>, max_backlog: u64, min_free_disk: u64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backlog_that_hovers_is_told_of_once() {
+        let mut high = HighWater::default();
+        let seen = [10, 80, 81, 90, 79, 51, 81, 50, 80, 81].map(|runs| high.rises(runs, 100));
+        assert_eq!(seen, [false, false, true, false, false, false, false, false, false, true]);
+    }
 
     #[test]
     fn the_door_closes_beyond_a_limit_and_not_at_it() {

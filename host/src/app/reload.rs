@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
 use crate::admin::Access;
-use crate::config::{Config, Problem, Problems};
+use crate::config::{self, Config, Problem, Problems};
 use crate::deliver::Targets;
 use crate::ingest::FrontDoor;
 use crate::metrics::Metrics;
@@ -21,6 +21,7 @@ pub(super) struct Reloader {
     pub(super) door: Arc<ArcSwap<FrontDoor>>,
     pub(super) routes: Arc<ArcSwap<Routes>>,
     pub(super) targets: watch::Sender<Arc<Targets>>,
+    pub(super) settings: watch::Sender<config::Store>,
     pub(super) plugins: Arc<PluginHost>,
     pub(super) changes: Changes,
     pub(super) access: Arc<Access>,
@@ -81,6 +82,7 @@ impl Reloader {
         self.plugins.set_settings(next.plugins.clone());
         // Destinations first: no route in force names one that is not there.
         self.targets.send_replace(Arc::new(targets));
+        self.settings.send_replace(next.store.clone());
         self.routes.store(next.routes.clone());
         self.door.store(next.front_door.clone());
         // The port stays as it is until a restart, and one beyond loopback keeps a token.
