@@ -1,12 +1,13 @@
 //! A gateway under test: in this process, or as the built binary, so that it can be
 //! killed.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hookloom::app::App;
 use hookloom::clock::{Clock, Random};
@@ -24,6 +25,8 @@ pub struct Gateway {
     running: Option<Running>,
     client: reqwest::Client,
     listens: watch::Sender<Option<SocketAddr>>,
+    /// Whether processes' logs go to a file.
+    keeps_log: bool,
 }
 
 /// The front door for senders in tasks of their own: it is where the gateway is, also
@@ -74,7 +77,8 @@ impl Gateway {
     pub fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(dir.path().join("plugins")).expect("a plugins folder");
-        let gateway = Self { dir, running: None, client: client(), listens: watch::Sender::default() };
+        let listens = watch::Sender::default();
+        let gateway = Self { dir, running: None, client: client(), listens, keeps_log: false };
         gateway.write_config(config);
         gateway
     }
@@ -127,6 +131,12 @@ impl Gateway {
         self.is_running(Running { listen, admin, how: How::Task { shutdown, task } });
     }
 
+    /// The logs of processes go to the end of `gateway.log` in its folder, and no longer
+    /// to the test's output.
+    pub fn keep_log(&mut self) {
+        self.keeps_log = true;
+    }
+
     /// Starts the binary, and returns once it listens.
     pub fn run_process(&mut self, binary: &str) {
         let mut child = Command::new(binary)
@@ -138,17 +148,37 @@ impl Gateway {
             .expect("the binary starts");
         let stderr = child.stderr.take().expect("its log is read");
         let (found, addresses) = mpsc::channel();
+        let mut kept = self.keeps_log.then(|| {
+            let file = File::options().append(true).create(true).open(self.path("gateway.log"));
+            file.expect("its log can be kept")
+        });
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if let Some(address) = address_in(&line) {
                     let _ = found.send(address);
                 }
-                tell(&line);
+                match &mut kept {
+                    Some(file) => writeln!(file, "{line}").expect("its log is kept"),
+                    None => tell(&line),
+                }
             }
         });
         let next = || addresses.recv_timeout(DEADLINE).expect("the gateway says where it listens");
         let (listen, admin) = (next(), next());
         self.is_running(Running { listen, admin, how: How::Process(child) });
+    }
+
+    /// Starts the binary and returns how long it took from there to the first 200 of
+    /// `/readyz`.
+    pub async fn run_until_ready(&mut self, binary: &str) -> Duration {
+        let begin = Instant::now();
+        self.run_process(binary);
+        eventually("the gateway is ready", async || {
+            let answer = self.get("/readyz").await;
+            if answer.status == 200 { Ok(()) } else { Err(answer.body) }
+        })
+        .await;
+        begin.elapsed()
     }
 
     fn is_running(&mut self, running: Running) {
@@ -268,6 +298,13 @@ impl Gateway {
     pub async fn get(&self, path: &str) -> Answer {
         let url = format!("http://{}{path}", self.running().admin);
         answer(self.client.get(url)).await.expect("the admin side answers")
+    }
+
+    /// Commands the admin side; `Null` sends no body.
+    pub async fn command(&self, path: &str, body: &Value) -> Answer {
+        let url = format!("http://{}{path}", self.running().admin);
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        answer(self.client.post(url).body(body)).await.expect("the admin side answers")
     }
 
     /// An event as the API shows it, once it is `status`.

@@ -15,6 +15,9 @@ use tokio::task::{JoinHandle, JoinSet};
 /// How long a test waits for a state before it fails.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Between two bytes of a head that drips.
+const DRIP: Duration = Duration::from_millis(10);
+
 /// How a client that speaks TLS begins.
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -39,6 +42,14 @@ pub enum Answer {
     Silence,
     /// Bytes that are not HTTP.
     Garbage,
+    /// 200 with a header of so many bytes.
+    HugeHead(usize),
+    /// 200 with so many headers.
+    ManyHeaders(usize),
+    /// 200 and headers that come a byte at a time, without end.
+    DrippingHead,
+    /// 200 and half of a header; the connection is reset.
+    CutHead,
 }
 
 /// A request as it came.
@@ -103,7 +114,16 @@ impl Receiver {
 
     /// Answers in the order of `script`, and `after` after that.
     pub async fn start_with(script: impl IntoIterator<Item = Answer>, after: Answer) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), script, after).await
+    }
+
+    /// The same at an address that the test chooses.
+    pub async fn start_at(
+        address: SocketAddr,
+        script: impl IntoIterator<Item = Answer>,
+        after: Answer,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             script: Mutex::new(Script { next: script.into_iter().collect(), after }),
@@ -232,6 +252,26 @@ impl Shared {
             Answer::Silence => {
                 closed(stream).await;
                 Err(io::ErrorKind::ConnectionAborted.into())
+            }
+            Answer::HugeHead(bytes) => {
+                let value = "x".repeat(bytes);
+                stream.write_all(&response(200, &[("x-big", value)], b"")).await
+            }
+            Answer::ManyHeaders(count) => {
+                let headers: Vec<_> = (0..count).map(|n| ("x-many", n.to_string())).collect();
+                stream.write_all(&response(200, &headers, b"")).await
+            }
+            Answer::DrippingHead => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nx-drip: ").await?;
+                loop {
+                    stream.write_all(b".").await?;
+                    tokio::time::sleep(DRIP).await;
+                }
+            }
+            Answer::CutHead => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nx-half: ").await?;
+                stream.set_zero_linger()?;
+                Err(io::ErrorKind::ConnectionReset.into())
             }
             Answer::Garbage => {
                 stream.write_all(b"EHLO not.http\r\n\r\n").await?;
