@@ -1,10 +1,16 @@
 //! The admin side over real sockets: who may ask, and what they are told.
 
 mod access;
+mod commands;
+mod destinations;
+mod lists;
 mod records;
+mod replay;
 mod telemetry;
 
-use hookloom_testkit::sender::{DESTINATION_SECRET, SECRET};
+use hookloom_testkit::gateway::Gateway;
+use hookloom_testkit::sender::{DESTINATION_SECRET, SECRET, borrowed, github};
+use serde_json::Value;
 
 /// A GitHub source that is delivered to `url`, once.
 fn config(url: &str) -> String {
@@ -26,4 +32,16 @@ from = ["github"]
 to = ["crm"]
 "#
     )
+}
+
+/// Posts an event of that type and waits until it is `status`; its id.
+async fn event(gateway: &Gateway, event_type: &str, body: &[u8], status: &str) -> String {
+    let id = gateway.post("github", &borrowed(&github(event_type, body)), body).await.id();
+    gateway.event_when(&id, status).await;
+    id
+}
+
+/// The ids of a list's items.
+fn ids(list: &Value) -> Vec<String> {
+    list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
 }

@@ -12,14 +12,14 @@ use hookloom_testkit::wait::DEADLINE;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_hookloom");
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_hookloom");
 
 /// What a command came to.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(super) struct Ended {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
 }
 
 impl From<Output> for Ended {
@@ -29,7 +29,7 @@ impl From<Output> for Ended {
     }
 }
 
-fn hookloom(arguments: &[&str]) -> Ended {
+pub(super) fn hookloom(arguments: &[&str]) -> Ended {
     Command::new(BINARY).args(arguments).stdin(Stdio::null()).output().expect("the binary starts").into()
 }
 
@@ -47,7 +47,22 @@ fn file(dir: &TempDir, name: &str, text: &str) -> String {
 fn help_says_what_there_is() {
     let help = hookloom(&["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    for command in ["serve", "check", "demo", "init", "send", "listen", "verify", "plugin", "config"] {
+    let commands = [
+        "serve",
+        "check",
+        "demo",
+        "init",
+        "send",
+        "listen",
+        "verify",
+        "events",
+        "deliveries",
+        "destinations",
+        "backup",
+        "plugin",
+        "config",
+    ];
+    for command in commands {
         let described = help.stdout.lines().any(|line| line.trim_start().starts_with(&format!("{command} ")));
         assert!(described, "{command} is not in\n{}", help.stdout);
         assert_eq!(hookloom(&[command, "--help"]).code, Some(0), "{command}");
@@ -58,7 +73,16 @@ fn help_says_what_there_is() {
 
 #[test]
 fn what_is_no_command_is_a_usage_error() {
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 18] = [
+        &["events"],
+        &["events", "list", "--status", "dead"],
+        &["events", "show"],
+        &["events", "replay"],
+        &["events", "replay", "evt_1", "--since", "2h"],
+        &["deliveries", "retry", "--yes"],
+        &["deliveries", "list", "--status", "failed"],
+        &["destinations", "pause"],
+        &["backup"],
         &[],
         &["serv"],
         &["serve", "--port", "1"],
@@ -120,7 +144,7 @@ fn check_shows_the_place_and_the_remedy_of_what_is_wrong() {
         ),
         (
             GOOD.replace("https://crm.example.com/hooks", "crm"),
-            ":6:7: `crm` is not a URL",
+            ":6:7: this is not a URL",
             "help: write it like",
         ),
         (

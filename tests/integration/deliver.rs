@@ -3,7 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something missing fails")]
 
 mod guard;
-mod moody;
+mod heads;
+mod holds;
+pub(crate) mod moody;
 mod outcomes;
+mod pace;
+mod proxy;
+mod rebinding;
+mod recording;
 mod rig;
 mod stage;
+mod targets;
+mod tls;

@@ -25,7 +25,8 @@ fn processor_time(pid: u32) -> u64 {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_costs_next_to_nothing() {
-    let receiver = Receiver::start_with([], Answer::Status(503)).await;
+    let receiver = Receiver::start_with([], Answer::Status(500)).await;
+    let left_alone = Receiver::start_with([], Answer::Status(503)).await;
     let config = format!(
         r#"
 [sources.github]
@@ -39,11 +40,23 @@ deadline = "5s"
 url = "{}"
 secrets = ["{DESTINATION_SECRET}"]
 retry = {{ schedule = ["1h"] }}
+breaker = {{ failures = 0 }}
+
+[destinations.left-alone]
+url = "{}"
+secrets = ["{DESTINATION_SECRET}"]
+retry = {{ schedule = ["1h"] }}
+breaker = {{ failures = 2 }}
 
 [[routes]]
 name = "down"
 from = ["github"]
 to = ["down"]
+
+[[routes]]
+name = "left-alone"
+from = ["github"]
+to = ["left-alone"]
 
 [[routes]]
 name = "held"
@@ -57,7 +70,8 @@ from = ["github"]
 steps = [{{ plugin = "guest", config = {{ do = "panic" }}, on_error = {{ retry = ["1h"] }} }}]
 to = ["down"]
 "#,
-        receiver.url()
+        receiver.url(),
+        left_alone.url()
     );
     let mut gateway = Gateway::new(&config);
     gateway.put_plugin("guest", guests::guest());
@@ -68,9 +82,10 @@ to = ["down"]
     load.accepted(100).await;
     let accepted = load.stop().await;
     receiver.requests(accepted.len()).await;
+    left_alone.requests(2).await;
     for sent in &accepted {
         let event = gateway.event_when(&sent.id, "pending").await;
-        assert_eq!(event["runs"].as_array().unwrap().len(), 3);
+        assert_eq!(event["runs"].as_array().unwrap().len(), 4);
     }
 
     let before = processor_time(gateway.pid());

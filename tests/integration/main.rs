@@ -3,18 +3,26 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod admin;
+mod alerts;
+mod backup;
 mod cli;
+mod cli_operate;
 mod crash;
 mod deliver;
+mod disk_full;
 mod examples;
 mod idle;
 mod ingest;
 mod interop;
 mod journey;
 mod limits;
+mod order;
 mod plugin;
+mod processing;
 mod reload;
+mod retention;
 mod scaffold;
 mod shutdown;
+mod soak;
 mod structure;
 mod vectors;

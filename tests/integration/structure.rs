@@ -77,6 +77,11 @@ fn assert_only(word: &str, allowed: &[&str]) {
 fn each_outside_world_has_one_door() {
     assert_only("wasmtime", &["plugin/"]);
     assert_only("reqwest::", &["deliver/"]);
+    assert_only("hyper_util::client", &["deliver/"]);
+    assert_only("hickory_resolver", &["deliver/resolver.rs"]);
+    assert_only("lookup_host", &["deliver/resolver.rs"]);
+    // What a delivery dials was judged on the line before.
+    assert_only("TcpStream::connect", &["deliver/connector.rs"]);
     assert_only("rusqlite", &["store/"]);
     assert_only("axum::", &["ingest/", "admin/", "app/"]);
     assert_only("notify::", &["plugin/"]);
@@ -106,7 +111,7 @@ fn stages_never_name_each_other() {
 
 #[test]
 fn nothing_below_names_what_is_above() {
-    for below in ["model", "verify", "store", "clock.rs", "metrics.rs"] {
+    for below in ["model", "verify", "store", "clock.rs", "metrics.rs", "rate.rs"] {
         for above in ["ingest", "process", "deliver", "admin", "plugin", "app", "cli", "config"] {
             let found: Vec<_> = trespasses(&format!("crate::{above}"), &[])
                 .into_iter()
@@ -119,8 +124,20 @@ fn nothing_below_names_what_is_above() {
 
 #[test]
 fn what_decides_is_pure() {
-    let pure =
-        ["model/", "verify/", "process/pipeline.rs", "process/draft.rs", "deliver/retry", "deliver/sign.rs"];
+    let pure = [
+        "model/",
+        "verify/",
+        "rate.rs",
+        "process/pipeline.rs",
+        "process/draft.rs",
+        "deliver/retry",
+        "deliver/sign",
+        "deliver/admission.rs",
+        "deliver/breaker.rs",
+        "deliver/hold.rs",
+        "deliver/queue.rs",
+        "deliver/throttle.rs",
+    ];
     for file in rust_files("host/src") {
         if !pure.iter().any(|p| file.path.starts_with(&format!("host/src/{p}"))) {
             continue;

@@ -6,8 +6,26 @@ use hookloom_testkit::wait::eventually;
 use serde_json::json;
 
 const TOKEN: &str = "the token of the tests";
-const API: [&str; 4] =
-    ["/api/v1/events/evt_1", "/api/v1/deliveries", "/api/v1/deliveries/msg_1", "/api/v1/plugins"];
+const API: [&str; 8] = [
+    "/api/v1/events/evt_1",
+    "/api/v1/events",
+    "/api/v1/deliveries",
+    "/api/v1/deliveries/msg_1",
+    "/api/v1/plugins",
+    "/api/v1/sources",
+    "/api/v1/routes",
+    "/api/v1/destinations",
+];
+const COMMANDS: [&str; 8] = [
+    "/api/v1/events/evt_1/replay",
+    "/api/v1/replay",
+    "/api/v1/deliveries/msg_1/retry",
+    "/api/v1/deliveries/msg_1/cancel",
+    "/api/v1/deliveries/retry",
+    "/api/v1/deliveries/cancel",
+    "/api/v1/destinations/crm/pause",
+    "/api/v1/destinations/crm/resume",
+];
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 async fn ask(gateway: &Gateway, request: &str) -> RawAnswer {
@@ -42,6 +60,9 @@ async fn the_api_wants_the_token_and_health_does_not() {
     }
     for path in OPEN {
         assert_eq!(get(&gateway, path, "").await.status, 200, "{path}");
+    }
+    for path in COMMANDS {
+        assert_eq!(gateway.command(path, &json!({})).await.status, 401, "{path}");
     }
     gateway.stop().await;
 }
@@ -78,11 +99,17 @@ async fn a_page_in_somebodys_browser_gets_nothing() {
         format!("host: localhost:{port}\r\norigin: https://evil.example"),
         format!("host: localhost:{port}\r\norigin: null"),
     ];
-    for headers in foreign {
+    for headers in &foreign {
         for path in API.into_iter().chain(OPEN) {
             let refused = ask(&gateway, &format!("GET {path} HTTP/1.1\r\n{headers}")).await;
             assert_eq!(refused.status, 403, "{path} {headers}");
             assert_eq!(refused.json(), json!({ "error": "this port answers to its loopback names only" }));
+        }
+    }
+    for path in COMMANDS {
+        for headers in &foreign {
+            let request = format!("POST {path} HTTP/1.1\r\n{headers}\r\ncontent-length: 0");
+            assert_eq!(ask(&gateway, &request).await.status, 403, "{path} {headers}");
         }
     }
     let own = [
@@ -107,6 +134,12 @@ async fn what_is_not_there_is_said_in_json() {
         ("GET /api/v1/events/evt_nothing", 404, "no such event"),
         ("GET /api/v1/deliveries/msg_nothing", 404, "no such delivery"),
         ("GET /api/v1/events/%ff", 404, "no such event"),
+        ("POST /api/v1/events/evt_nothing/replay", 404, "no such event"),
+        ("POST /api/v1/events/%ff/replay", 404, "no such event"),
+        ("POST /api/v1/deliveries/msg_nothing/retry", 404, "no such delivery"),
+        ("POST /api/v1/deliveries/%ff/cancel", 404, "no such delivery"),
+        ("POST /api/v1/destinations/nothing/pause", 404, "no such destination"),
+        ("POST /api/v1/destinations/%ff/resume", 404, "no such destination"),
         ("GET /api/v1/deliveries/%ff", 404, "no such delivery"),
         ("DELETE /api/v1/deliveries", 405, "method not allowed"),
         ("POST /metrics", 405, "method not allowed"),

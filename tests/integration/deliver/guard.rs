@@ -1,54 +1,101 @@
 //! Forbidden targets, each tried as a destination: the same way that every attempt takes.
 
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
 use hookloom::clock::Clock;
-use hookloom::deliver::{Destination, DestinationError, EgressPolicy};
+use hookloom::config::Config;
+use hookloom::deliver::{Destination, EgressPolicy};
 use hookloom::model::{AttemptError, DeliveryState, Outcome};
+use hookloom_testkit::dns::Dns;
+use hookloom_testkit::proxy::{Proxy, Tunnel};
 use hookloom_testkit::receiver::Receiver;
 
 use super::rig::{Rig, destination};
+use super::targets::{ALLOWED, FORBIDDEN, NO_DESTINATION};
 
-/// Hosts that must never be dialled; `PORT` is that of a receiver on loopback.
-#[rustfmt::skip]
-const FORBIDDEN: [&str; 71] = [
-    // Loopback, as it is usually written, and as no reader would.
-    "127.0.0.1", "127.0.0.1.", "127.1", "127.0.1", "127.255.255.254", "2130706433", "017700000001",
-    "0x7f000001", "0x7f.0.0.1", "0x7f.1", "0177.0.0.1", "0177.0.0.01", "0X7F.0x0.0X0.0x1", "127.0.0.0x1",
-    "%31%32%37.0.0.1", "127%2e0%2e0%2e1", "127。0。0。1", "①②⑦.0.0.1", "localhost", "LOCALHOST", "localhost.",
-    "a.localhost", "[::1]", "[0:0:0:0:0:0:0:1]", "[0000::0001]",
-    // This host.
-    "0.0.0.0", "0", "0x0", "00.0", "[::]", "0.1.2.3",
-    // Loopback and private networks inside IPv6.
-    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]", "[::7f00:1]",
-    "[::ffff:0:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]",
-    "[2002:7f00:1::]", "[2002:a00:1::]", "[2001:0:7f00:1::]", "[2001:0:808:808::80ff:fffe]",
-    "[::ffff:10.0.0.1]",
-    // Metadata.
-    "169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "[::ffff:169.254.169.254]",
-    "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]", "100.100.100.200", "168.63.129.16",
-    // Private, shared and special networks.
-    "10.0.0.1", "10.1", "172.16.0.1", "172.31.255.255", "192.168.0.1", "192.168.1", "100.64.0.1", "192.0.0.1",
-    "198.18.0.1", "203.0.113.7", "224.0.0.1", "255.255.255.255", "240.0.0.1", "[fc00::1]", "[fe80::1]",
-    "[ff02::1]", "[fec0::1]",
-];
+/// What a file comes to that has these destinations, called by their places.
+fn configured(egress: &str, urls: &[String]) -> Config {
+    let mut text = format!("[egress]\n{egress}\n");
+    for (i, url) in urls.iter().enumerate() {
+        let url = toml::Value::String(url.clone());
+        writeln!(text, "[destinations.d{i}]\nurl = {url}").unwrap();
+    }
+    Config::from_text(Path::new("hookloom.toml"), &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
 
-#[tokio::test]
-async fn no_form_of_a_forbidden_target_is_dialled() {
-    let receiver = Receiver::start([]).await;
-    let port = receiver.address().port();
-    let urls = FORBIDDEN.map(|host| format!("http://{host}:{port}/hooks"));
-    let destinations = urls.iter().map(|url| destination(url, url, &[1, 1])).collect();
-    let rig = Rig::start_at(Clock::system(), destinations, EgressPolicy::default());
-    for url in &urls {
-        let id = rig.put(url, 1).await.remove(0);
+/// Every forbidden URL ends dead after one attempt that dialled nothing.
+async fn all_are_refused(egress: &str, port: u16) {
+    let table: Vec<_> = FORBIDDEN
+        .iter()
+        .flat_map(|(why, urls)| urls.iter().map(|url| (*why, url.replace("PORT", &port.to_string()))))
+        .collect();
+    assert!(table.len() > 100, "{}", table.len());
+    let urls: Vec<_> = table.iter().map(|(_, url)| url.clone()).collect();
+    let config = configured(egress, &urls);
+    let rig = Rig::start_at(Clock::system(), config.destinations, config.egress);
+    let mut ids = Vec::new();
+    for i in 0..table.len() {
+        ids.push(rig.put(&format!("d{i}"), 1).await.remove(0));
+    }
+    for ((why, url), id) in table.iter().zip(ids) {
         let attempts = rig.ended(&id, DeliveryState::Dead).await;
         let [attempt] = &attempts[..] else { panic!("{url}: a refusal burns no schedule: {attempts:?}") };
         match &attempt.outcome {
-            Outcome::Error { kind: AttemptError::RefusedByGuard, detail } => assert!(!detail.is_empty()),
+            Outcome::Error { kind: AttemptError::RefusedByGuard, detail } => {
+                assert!(detail.contains(why), "{url}: {detail}");
+            }
             other => panic!("{url}: {other:?}"),
         }
         assert_eq!(attempt.address, None, "{url}");
     }
+}
+
+#[tokio::test]
+async fn no_form_of_a_forbidden_target_is_dialled() {
+    let receiver = Receiver::start([]).await;
+    all_are_refused("", receiver.address().port()).await;
     assert_eq!(receiver.seen().connections, 0);
+}
+
+#[tokio::test]
+async fn no_form_of_a_forbidden_target_is_asked_of_a_proxy() {
+    let receiver = Receiver::start([]).await;
+    let proxy = Proxy::start(Tunnel::To(receiver.address())).await;
+    all_are_refused(&format!("proxy = \"{}\"", proxy.url()), receiver.address().port()).await;
+    assert_eq!(proxy.asked(), []);
+}
+
+#[test]
+fn a_url_that_hides_its_host_is_no_destination() {
+    for (why, url) in NO_DESTINATION {
+        let text = format!("[destinations.d]\nurl = '{url}'");
+        match Config::from_text(Path::new("hookloom.toml"), &text) {
+            Err(problems) => assert!(problems.to_string().contains(why), "{url}: {problems}"),
+            Ok(config) => panic!("{url} is a destination: {:?}", config.destinations),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_public_is_dialled_where_it_is() {
+    let receiver = Receiver::start([]).await;
+    // Everything ends at the receiver, and the proxy says where it was to go.
+    let proxy = Proxy::start(Tunnel::To(receiver.address())).await;
+    let public = vec![vec!["93.184.215.14".parse().unwrap()]];
+    let names = ["crm.example.com", "127.0.0.1.example.com", "localhost.example.com"];
+    let dns = Dns::start(names.map(|name| (name, public.clone()))).await;
+    let egress = format!("proxy = \"{}\"\nresolvers = [\"{}\"]", proxy.url(), dns.address());
+    for (url, target) in ALLOWED {
+        let config = configured(&egress, &[(*url).to_owned()]);
+        assert!(config.warnings.is_empty(), "{url}: {:?}", config.warnings);
+        let rig = Rig::start_at(Clock::system(), config.destinations, config.egress);
+        let id = rig.put("d0", 1).await.remove(0);
+        let attempts = rig.ended(&id, DeliveryState::Delivered).await;
+        assert_eq!(attempts[0].address.unwrap().to_string(), *target, "{url}");
+        assert_eq!(proxy.asked().last().unwrap().line, format!("CONNECT {target} HTTP/1.1"), "{url}");
+    }
 }
 
 #[tokio::test]
@@ -62,6 +109,42 @@ async fn a_name_is_open_once_its_network_is() {
 }
 
 #[tokio::test]
+async fn a_network_that_one_destination_opens_stays_closed_to_others() {
+    let receiver = Receiver::start([]).await;
+    let port = receiver.address().port();
+    let text = format!(
+        "[destinations.open]\nurl = \"{url}\"\negress = {{ allow = [\"127.0.0.1\"], ports = [{port}] }}\n\
+         [destinations.closed]\nurl = \"{url}\"",
+        url = receiver.url()
+    );
+    let config = Config::from_text(Path::new("hookloom.toml"), &text).unwrap();
+    let rig = Rig::start_at(Clock::system(), config.destinations, config.egress);
+    let open = rig.put("open", 1).await.remove(0);
+    rig.ended(&open, DeliveryState::Delivered).await;
+    // The open one's connection is idle, and goes to the same address.
+    let closed = rig.put("closed", 1).await.remove(0);
+    rig.ended(&closed, DeliveryState::Dead).await;
+    assert_eq!(receiver.seen().requests.len(), 1);
+}
+
+#[tokio::test]
+async fn ports_and_plain_http_are_refused_although_no_file_was_checked() {
+    let receiver = Receiver::start([]).await;
+    let loopback = super::rig::loopback();
+    let table = [
+        (EgressPolicy { ports: vec![443], ..loopback.clone() }, "is not one of egress.ports"),
+        (EgressPolicy { https_only: true, ..loopback }, "https_only is set"),
+    ];
+    for (policy, why) in table {
+        let rig = Rig::start_at(Clock::system(), vec![destination("d", &receiver.url(), &[1])], policy);
+        let id = rig.put("d", 1).await.remove(0);
+        let attempts = rig.ended(&id, DeliveryState::Dead).await;
+        assert!(attempts[0].reason.contains(why), "{}", attempts[0].reason);
+    }
+    assert_eq!(receiver.seen().connections, 0);
+}
+
+#[tokio::test]
 async fn another_policy_is_in_force_for_the_next_attempt() {
     let receiver = Receiver::start([]).await;
     let rig = Rig::start(vec![destination("d", &receiver.url(), &[])]);
@@ -69,18 +152,12 @@ async fn another_policy_is_in_force_for_the_next_attempt() {
     rig.ended(&id, DeliveryState::Delivered).await;
     // The connection is open and idle; it must not serve what may no longer be dialled.
     let name = format!("http://localhost:{}/hooks", receiver.address().port());
-    let closed = vec![destination("d", &name, &[])];
-    let next = rig.targets.borrow().replaced(closed, EgressPolicy::default()).unwrap();
-    rig.targets.send_replace(std::sync::Arc::new(next));
-    let id = rig.put("d", 1).await.remove(0);
-    rig.ended(&id, DeliveryState::Dead).await;
-    assert_eq!(receiver.seen().requests.len(), 1);
-}
-
-#[test]
-fn a_url_that_hides_its_host_behind_a_user_is_no_destination() {
-    for url in ["http://example.com@127.0.0.1/", "http://example.com:80@127.0.0.1/", "http://:x@127.0.0.1/"] {
-        let refused = Destination::new("d", url.parse().unwrap()).check();
-        assert_eq!(refused, Err(DestinationError::Userinfo), "{url}");
+    let closed = |url: &str| -> Vec<Destination> { vec![destination("d", url, &[])] };
+    for url in [name, receiver.url()] {
+        let next = rig.targets.borrow().replaced(closed(&url), EgressPolicy::default()).unwrap();
+        rig.targets.send_replace(Arc::new(next));
+        let id = rig.put("d", 1).await.remove(0);
+        rig.ended(&id, DeliveryState::Dead).await;
     }
+    assert_eq!(receiver.seen().requests.len(), 1);
 }

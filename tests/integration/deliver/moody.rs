@@ -1,32 +1,48 @@
 //! A store that fails on demand and counts what is asked of it.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hookloom::model::{Attempt, Delivery, DeliveryId, EventId, Run};
+use hookloom::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run};
 use hookloom::store::{
-    Accepted, AttemptRecord, Backlog, Claimed, Committed, DeliveryFilter, DeliveryRecord, EventRecord,
-    NewEvent, Page, PageOf, Recorded, Resumed, RunLease, RunResult, StateValue, Store, StoreError, Want,
+    Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
+    DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, NewEvent,
+    Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunEnd, RunLease, RunResult, StateValue,
+    Store, StoreError, Tidied, Want,
 };
 
 /// The store behind it, with a mood.
-pub(super) struct Moody {
+pub(crate) struct Moody {
     store: Arc<dyn Store>,
+    refused: Mutex<Option<EventId>>,
     failures: AtomicUsize,
     released: AtomicUsize,
     claims: AtomicUsize,
+    unfit: Mutex<HashSet<DeliveryId>>,
+    settled: Mutex<Vec<(String, OnDead)>>,
+    unsettled: AtomicUsize,
 }
 
 impl Moody {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
+            refused: Mutex::default(),
             failures: AtomicUsize::new(0),
             released: AtomicUsize::new(0),
             claims: AtomicUsize::new(0),
+            unfit: Mutex::default(),
+            settled: Mutex::default(),
+            unsettled: AtomicUsize::new(0),
         }
+    }
+
+    /// Results with deliveries of that event are not to its liking.
+    pub(crate) fn refuse_deliveries_of(&self, event: &EventId) {
+        *self.refused.lock().unwrap() = Some(event.clone());
     }
 
     /// The next so many tries to record find the disk full.
@@ -37,6 +53,26 @@ impl Moody {
     /// Tries to record that are still going to fail.
     pub(super) fn failures_left(&self) -> usize {
         self.failures.load(Ordering::SeqCst)
+    }
+
+    /// Takes no attempt of this delivery, until it is told otherwise.
+    pub(super) fn refuse_to_record(&self, delivery: &DeliveryId, refuse: bool) {
+        let mut unfit = self.unfit.lock().unwrap();
+        if refuse {
+            unfit.insert(delivery.clone());
+        } else {
+            unfit.remove(delivery);
+        }
+    }
+
+    /// Of the next steps that settle lines, so many say that there are more.
+    pub(super) fn lines_to_settle(&self, steps: usize) {
+        self.unsettled.store(steps, Ordering::SeqCst);
+    }
+
+    /// What lines were settled for, step by step.
+    pub(super) fn settled(&self) -> Vec<(String, OnDead)> {
+        self.settled.lock().unwrap().clone()
     }
 
     /// How often it was asked for deliveries.
@@ -60,8 +96,13 @@ impl Store for Moody {
         self.store.accept(events, lease).await
     }
 
-    async fn claim_runs(&self, limit: usize, lease: Duration) -> Result<Claimed<Run>, StoreError> {
-        self.store.claim_runs(limit, lease).await
+    async fn claim_runs(
+        &self,
+        limit: usize,
+        bytes: usize,
+        lease: Duration,
+    ) -> Result<Claimed<Run>, StoreError> {
+        self.store.claim_runs(limit, bytes, lease).await
     }
 
     async fn commit_processed(
@@ -69,6 +110,13 @@ impl Store for Moody {
         results: Vec<RunResult>,
         lease: Option<Duration>,
     ) -> Result<Vec<Committed>, StoreError> {
+        let refused = self.refused.lock().unwrap().clone();
+        let is_refused = |result: &RunResult| {
+            Some(&result.event.id) == refused.as_ref() && matches!(result.end, RunEnd::Processed(_))
+        };
+        if results.iter().any(is_refused) {
+            return Err(StoreError::Other("not to its liking".into()));
+        }
         self.store.commit_processed(results, lease).await
     }
 
@@ -90,6 +138,9 @@ impl Store for Moody {
         if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one).is_ok() {
             return Err(StoreError::Full);
         }
+        if attempts.iter().any(|attempt| self.unfit.lock().unwrap().contains(&attempt.delivery)) {
+            return Err(StoreError::Other("a constraint failed".into()));
+        }
         self.store.record_attempts(attempts).await
     }
 
@@ -100,6 +151,52 @@ impl Store for Moody {
     ) -> Result<(), StoreError> {
         self.released.fetch_add(deliveries.len(), Ordering::SeqCst);
         self.store.release(runs, deliveries).await
+    }
+
+    async fn command_deliveries(
+        &self,
+        deliveries: Vec<DeliveryId>,
+        command: DeliveryCommand,
+    ) -> Result<Vec<Commanded>, StoreError> {
+        self.store.command_deliveries(deliveries, command).await
+    }
+
+    async fn replay(&self, replays: Vec<Replay>) -> Result<Vec<Replayed>, StoreError> {
+        self.store.replay(replays).await
+    }
+
+    async fn destinations(&self) -> Result<Vec<DestinationState>, StoreError> {
+        self.store.destinations().await
+    }
+
+    async fn command_destination(
+        &self,
+        name: &str,
+        command: DestinationCommand,
+    ) -> Result<DestinationState, StoreError> {
+        self.store.command_destination(name, command).await
+    }
+
+    async fn settle_lines(
+        &self,
+        destination: &str,
+        on_dead: OnDead,
+        limit: usize,
+    ) -> Result<bool, StoreError> {
+        assert_eq!(limit, 200);
+        let more = self.store.settle_lines(destination, on_dead, limit).await?;
+        let take_one = |left: usize| left.checked_sub(1);
+        let more = self.unsettled.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one).is_ok() || more;
+        self.settled.lock().unwrap().push((destination.to_owned(), on_dead));
+        Ok(more)
+    }
+
+    async fn tidy(&self, retention: &Retention) -> Result<Tidied, StoreError> {
+        self.store.tidy(retention).await
+    }
+
+    async fn events(&self, filter: EventFilter, page: Page) -> Result<PageOf<EventSummary>, StoreError> {
+        self.store.events(filter, page).await
     }
 
     async fn plugin_state(&self, plugin: &str, key: &str) -> Result<Option<StateValue>, StoreError> {

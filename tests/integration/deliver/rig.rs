@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hookloom::alerts::{Alert, Alerts};
 use hookloom::clock::{Clock, Random};
-use hookloom::deliver::{Deliver, Destination, EgressPolicy, LEASE, RetryPolicy, SigningKey, Targets};
+use hookloom::deliver::{
+    Board, Deliver, Destination, Egress, EgressPolicy, LEASE, RetryPolicy, SigningKey, Standing, Targets,
+};
 use hookloom::lifecycle::Shutdown;
 use hookloom::metrics::Metrics;
 use hookloom::model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, Header, Message, MessageKey, Millis,
+    Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, Header, Line, Message, MessageKey, Millis,
+    OnDead,
 };
 use hookloom::store::{
-    Accepted, Committed, DeliveryRecord, NewDelivery, NewEvent, RunEnd, RunLease, RunResult, SqliteStore,
-    StateChanges, Store,
+    Accepted, Committed, DeliveryRecord, NewDelivery, NewEvent, NewRun, RunEnd, RunLease, RunResult,
+    SqliteStore, StateChanges, Store,
 };
 use hookloom_testkit::receiver::{DEADLINE, Receiver, Request};
 use tokio::sync::{Notify, mpsc, watch};
@@ -24,23 +28,38 @@ use super::moody::Moody;
 pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(super) const BODY: &[u8] = br#"{"action":"opened"}"#;
 
+/// What is committed for a test.
+pub(super) struct New<'a> {
+    pub(super) destination: &'a str,
+    pub(super) source: &'a str,
+    /// Where it stands in line, if it does.
+    pub(super) line: Option<&'a str>,
+}
+
+/// Ordinary.
+pub(super) const NEW: New<'static> = New { destination: "d", source: "github", line: None };
+
 /// Everything that a test looks at. Dropping it stops the stage.
 pub(super) struct Rig {
     pub(super) store: Arc<Moody>,
     pub(super) targets: watch::Sender<Arc<Targets>>,
     pub(super) handoff: mpsc::Sender<Vec<Delivery>>,
     pub(super) bell: Arc<Notify>,
+    pub(super) recall: Arc<Notify>,
     pub(super) clock: Clock,
     pub(super) shutdown: Shutdown,
     pub(super) metrics: Arc<Metrics>,
     pub(super) task: JoinHandle<()>,
+    pub(super) board: Board,
+    /// What operators would hear of.
+    pub(super) raised: mpsc::Receiver<Alert>,
     random: Random,
     _folder: tempfile::TempDir,
 }
 
 /// Loopback is open, as every receiver of these tests is there.
 pub(super) fn loopback() -> EgressPolicy {
-    EgressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], deny: Vec::new() }
+    EgressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..EgressPolicy::default() }
 }
 
 /// A signed destination that tries again after so many milliseconds.
@@ -63,7 +82,7 @@ impl Rig {
         Self::start_at(Clock::system(), destinations, loopback())
     }
 
-    pub(super) fn start_at(clock: Clock, destinations: Vec<Destination>, egress: EgressPolicy) -> Self {
+    pub(super) fn start_at(clock: Clock, destinations: Vec<Destination>, egress: impl Into<Egress>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (metrics, random) = (Arc::new(Metrics::new()), Random::seeded(7));
         let path = folder.path().join("hookloom.db");
@@ -72,18 +91,37 @@ impl Rig {
         let store = Arc::new(Moody::new(Arc::new(store)));
         let (targets, targets_seen) = watch::channel(Arc::new(Targets::new(destinations, egress).unwrap()));
         let (handoff, handed) = mpsc::channel(64);
-        let (bell, shutdown) = (Arc::new(Notify::new()), Shutdown::new());
+        let (bell, recall, shutdown) = (Arc::new(Notify::new()), Arc::default(), Shutdown::new());
+        let (alerts, raised) = Alerts::new();
+        let board = Board::new(targets.subscribe(), clock.clone());
         let stage = Deliver {
+            board: board.clone(),
             store: Arc::clone(&store) as Arc<dyn Store>,
             targets: targets_seen,
             handoff: handed,
             bell: Arc::clone(&bell),
+            recall: Arc::clone(&recall),
             clock: clock.clone(),
             random: random.clone(),
             metrics: Arc::clone(&metrics),
+            alerts,
         };
         let task = tokio::spawn(stage.run(shutdown.clone()));
-        Self { store, targets, handoff, bell, clock, shutdown, metrics, task, random, _folder: folder }
+        Self {
+            store,
+            targets,
+            handoff,
+            bell,
+            recall,
+            clock,
+            shutdown,
+            metrics,
+            task,
+            board,
+            raised,
+            random,
+            _folder: folder,
+        }
     }
 
     /// Puts other destinations in force.
@@ -101,25 +139,32 @@ impl Rig {
 
     /// Commits deliveries and tells nobody.
     pub(super) async fn put_silently(&self, destination: &str, count: usize) -> Vec<DeliveryId> {
-        self.commit(destination, count, None).await.0
+        self.commit(&New { destination, ..NEW }, count, None).await.0
+    }
+
+    /// Commits deliveries that are out of the ordinary and rings the bell.
+    pub(super) async fn put_such(&self, new: &New<'_>, count: usize) -> Vec<DeliveryId> {
+        let ids = self.commit(new, count, None).await.0;
+        self.bell.notify_one();
+        ids
     }
 
     /// Commits deliveries that are born leased and hands them over.
     pub(super) async fn hand_over(&self, destination: &str, count: usize) -> Vec<DeliveryId> {
-        let (ids, deliveries) = self.commit(destination, count, Some(LEASE)).await;
+        let (ids, deliveries) = self.commit(&New { destination, ..NEW }, count, Some(LEASE)).await;
         self.handoff.send(deliveries).await.unwrap();
         ids
     }
 
     async fn commit(
         &self,
-        destination: &str,
+        new: &New<'_>,
         count: usize,
         lease: Option<Duration>,
     ) -> (Vec<DeliveryId>, Vec<Delivery>) {
         let events = (0..count).map(|_| NewEvent {
-            event: event(self.clock.now(), self.random.bits()),
-            routes: vec!["r".into()],
+            event: event(new.source, self.clock.now(), self.random.bits()),
+            routes: vec![NewRun { route: "r".into(), ordered: new.line.is_some() }],
             dedupe: None,
         });
         let accepted = self.store.accept(events.collect(), Some(LEASE)).await.unwrap();
@@ -129,9 +174,10 @@ impl Rig {
         });
         let mut ids = Vec::new();
         let results = runs.map(|run| {
-            let id = DeliveryId::derive(&run.event.id, "r", destination, MessageKey::Index(0), 0);
+            let id = DeliveryId::derive(&run.event.id, "r", new.destination, MessageKey::Index(0), 0);
             ids.push(id.clone());
-            let new = NewDelivery { id, destination: destination.into(), message: Message::default() };
+            let line = new.line.map(|key| Line { key: key.into(), on_dead: OnDead::Hold });
+            let new = NewDelivery { line, ..NewDelivery::new(id, new.destination, Message::default()) };
             RunResult {
                 run: RunLease::from(&run),
                 event: run.event,
@@ -142,11 +188,47 @@ impl Rig {
         });
         let committed = self.store.commit_processed(results.collect(), lease).await.unwrap();
         let deliveries = committed.into_iter().flat_map(|committed| match committed {
-            Committed::Done(deliveries) => deliveries,
+            Committed::Done(created) => created.leased,
             other => panic!("{other:?}"),
         });
         let deliveries = deliveries.collect();
         (ids, deliveries)
+    }
+
+    /// How the destination stands.
+    pub(super) fn standing(&self, name: &str) -> Standing {
+        let standings = self.board.standings();
+        standings.into_iter().find(|standing| standing.name == name).expect("a destination of that name")
+    }
+
+    /// Waits until the destination stands so.
+    pub(super) async fn stands(&self, name: &str, reached: impl Fn(&Standing) -> bool) -> Standing {
+        eventually(async || {
+            let standings = self.board.standings();
+            let standing = standings.into_iter().find(|standing| standing.name == name);
+            standing.clone().filter(&reached).ok_or_else(|| format!("{standing:?}"))
+        })
+        .await
+    }
+
+    /// The next thing that operators hear.
+    pub(super) async fn alert(&mut self) -> Alert {
+        tokio::time::timeout(DEADLINE, self.raised.recv()).await.expect("an alert in time").unwrap()
+    }
+
+    /// Lets time pass and says so.
+    pub(super) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.bell.notify_one();
+    }
+
+    /// Waits until the metrics have all of these lines.
+    pub(super) async fn counted(&self, lines: &[&str]) {
+        eventually(async || {
+            let metrics = self.metrics.render();
+            if lines.iter().all(|line| metrics.lines().any(|l| l == *line)) { Ok(()) } else { Err(metrics) }
+        })
+        .await;
     }
 
     /// The delivery and its attempts as of now.
@@ -162,6 +244,11 @@ impl Rig {
     /// Waits until the delivery is in that state.
     pub(super) async fn ended(&self, id: &DeliveryId, state: DeliveryState) -> Vec<Attempt> {
         self.until(id, |record, _| record.state == state).await.1
+    }
+
+    /// Waits until nothing more happens to the delivery.
+    pub(super) async fn final_state(&self, id: &DeliveryId) -> (DeliveryRecord, Vec<Attempt>) {
+        self.until(id, |record, _| record.state.is_final()).await
     }
 
     async fn until(
@@ -214,10 +301,10 @@ pub(super) fn assert_signed(request: &Request) {
     assert_eq!(request.header("webhook-signature"), Some(expected.as_str()));
 }
 
-fn event(now: Millis, random: u128) -> Event {
+fn event(source: &str, now: Millis, random: u128) -> Event {
     Event {
         id: EventId::new(now.0, random),
-        source: "github".into(),
+        source: source.into(),
         event_type: Some("issues.opened".into()),
         received_at: now,
         method: "POST".into(),
