@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hookloom::clock::{Clock, Random};
 use hookloom::metrics::Metrics;
 use hookloom::model::{Event, EventId, Header};
-use hookloom::store::{DedupeKey, NewEvent, SqliteOptions, SqliteStore, Store, Synchronous};
+use hookloom::store::{DedupeKey, NewEvent, NewRun, SqliteOptions, SqliteStore, Store, Synchronous};
 
 /// What one span of load came to.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,11 @@ async fn call(store: Arc<SqliteStore>, end: Instant) -> Result<Vec<Duration>, ho
         let event = event(&clock, &random, &body);
         let dedupe =
             Some(DedupeKey { key: format!("{:032x}", random.bits()), window: Duration::from_mins(1) });
-        let new = NewEvent { event, routes: vec!["issues-to-crm".into()], dedupe };
+        let new = NewEvent {
+            event,
+            routes: vec![NewRun { route: "issues-to-crm".into(), ordered: false }],
+            dedupe,
+        };
         store.accept(vec![new], Some(Duration::from_mins(1))).await?;
         latencies.push(begin.elapsed());
     }

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hookloom_testkit::measure::percentile;
+
 /// One subject, once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
@@ -136,11 +138,6 @@ fn line(out: &mut impl Write, name: &str, mut values: Vec<f64>) -> io::Result<()
     let (Some(least), Some(most)) = (values.first(), values.last()) else { return Ok(()) };
     let median = values[values.len() / 2];
     writeln!(out, "  {name:45} {median:9.2} ({least:.2} to {most:.2})")
-}
-
-/// Of sorted values.
-pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    sorted.get(sorted.len() * percent / 100).or(sorted.last()).copied().unwrap_or_default()
 }
 
 /// What the disk takes to keep 16 KiB at a file's end: the median of a hundred.

@@ -9,19 +9,18 @@
 
 mod figures;
 mod forwarder;
-mod load;
-mod receiver;
 mod subject;
-mod wire;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figures::{Figures, Table};
-use load::Load;
-use receiver::Receiver;
+use hookloom_testkit::load::{Load, Requests};
+use hookloom_testkit::measure::percentile_ms;
+use hookloom_testkit::sink::Sink;
 use subject::Subject;
+use tokio::time::Instant;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -107,23 +106,23 @@ async fn compare(options: &Options, plugin: &[u8]) -> Result<(), Error> {
 
 /// One subject, from its start to its end.
 async fn measure(kind: Kind<'_>, length: Duration, folder: &Path, plugin: &[u8]) -> Result<Figures, Error> {
-    let receiver = Receiver::start().await?;
+    let sink = Sink::start(Instant::now()).await?;
     let subject = match kind {
         Kind::Gateway { binary, synchronous } => {
-            Subject::gateway(binary, synchronous, &receiver.url(), folder, plugin)?
+            Subject::gateway(binary, synchronous, &sink.url(), folder, plugin)?
         }
-        Kind::Forwarder => Subject::forwarder(&receiver.url())?,
+        Kind::Forwarder => Subject::forwarder(&sink.url())?,
     };
-    let load = Load::connect(subject.address, CONNECTIONS).await?;
+    let load = Load::connect(subject.address, CONNECTIONS, &Requests::to("github")).await?;
     let mut sent = load.closed(WARM_UP).await?;
-    receiver.wait_for(sent).await?;
+    sink.wait_for(sent).await?;
 
     let (counted_before, cpu_before) = (subject.commits()?, subject.cpu()?);
-    let begin = tokio::time::Instant::now();
+    let begin = Instant::now();
     let accepted = load.closed(length).await?;
     let accepting = begin.elapsed().as_secs_f64();
     sent += accepted;
-    receiver.wait_for(sent).await?;
+    sink.wait_for(sent).await?;
     let arriving = begin.elapsed().as_secs_f64();
     let cpu = subject.cpu()?.saturating_sub(cpu_before);
     let commits = subject.commits()?.zip(counted_before).map(|(now, before)| now.since(before));
@@ -131,17 +130,20 @@ async fn measure(kind: Kind<'_>, length: Duration, folder: &Path, plugin: &[u8])
     let events = f64::from(accepted);
     let rate = events / arriving;
     let latencies = load.paced(rate / 2.0, length).await?;
-    receiver.wait_for(sent + u32::try_from(latencies.len())?).await?;
+    sink.wait_for(sent + u32::try_from(latencies.len())?).await?;
     if let Kind::Gateway { .. } = kind {
-        receiver.expect_redacted()?;
+        let last = String::from_utf8(sink.last())?;
+        if !last.contains("[redacted]") {
+            return Err(format!("not transformed: {last}").into());
+        }
     }
     Ok(Figures {
         rate,
         accept_rate: events / accepting,
         cpu_micros: cpu.as_secs_f64() * 1e6 / events,
-        memory_mib: subject.memory_high_water_mib()?,
-        ack_p50_ms: figures::percentile(&latencies, 50).as_secs_f64() * 1e3,
-        ack_p99_ms: figures::percentile(&latencies, 99).as_secs_f64() * 1e3,
+        memory_mib: subject.memory()?.most,
+        ack_p50_ms: percentile_ms(&latencies, 50),
+        ack_p99_ms: percentile_ms(&latencies, 99),
         commits,
     })
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use hookloom_testkit::measure::{self, Memory};
 use hookloom_testkit::sender::{DESTINATION_SECRET, SECRET};
 
 use crate::Error;
@@ -71,12 +72,9 @@ impl Subject {
         Ok(TICK * ticks)
     }
 
-    /// The most that was ever resident.
-    pub(crate) fn memory_high_water_mib(&self) -> Result<f64, Error> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
+    /// What it takes of the machine's memory.
+    pub(crate) fn memory(&self) -> std::io::Result<Memory> {
+        measure::memory(self.child.id())
     }
 
     /// What a gateway's store counted so far.
