@@ -5,7 +5,7 @@
 //! [--rate N] [--kind undelivered|held]`
 //!
 //! `cargo bench --bench backlog -- --retention [--quick] [--events N] [--rate N]
-//! [--seconds N]`
+//! [--seconds N] [--at-most SECONDS]`
 //!
 //! Add `--profile dev` before the first `--` for a build that takes a minute instead of
 //! ten. The backlog is put into the store through the store's own verbs, in this process,
@@ -40,6 +40,8 @@ struct Options {
     rounds: usize,
     kinds: Vec<(&'static str, Stand)>,
     retention: bool,
+    /// Looks no longer at retention than so long, whatever is left by then.
+    at_most: Duration,
     rate: f64,
 }
 
@@ -67,6 +69,7 @@ impl Options {
             rounds: 3,
             kinds: vec![("undelivered", Stand::Undelivered), ("held", Stand::Held)],
             retention: false,
+            at_most: Duration::MAX,
             rate: 500.0,
         };
         while let Some(arg) = args.next() {
@@ -83,6 +86,7 @@ impl Options {
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--rate" => options.rate = value()?.parse()?,
                 "--retention" => options.retention = true,
+                "--at-most" => options.at_most = Duration::from_secs(value()?.parse()?),
                 "--kind" => {
                     let kind = value()?;
                     options.kinds.retain(|(known, _)| *known == kind);

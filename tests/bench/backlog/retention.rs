@@ -59,12 +59,13 @@ pub(crate) async fn run(options: &Options, out: &mut impl Write) -> anyhow::Resu
     let began = Instant::now();
     gateway.run_until_ready(BINARY).await;
     let load = Load::connect(gateway.listen(), CONNECTIONS, &requests).await?;
-    let during = while_they_go(&mut gateway, &load, options.rate, &mut old).await?;
+    let during = while_they_go(&mut gateway, &load, options, &mut old).await?;
     let took = began.elapsed();
+    let gone = gateway.count("hookloom_tidied_events_total").await;
     let left_mib = store_mib(&store);
     drop(load);
     stop(&mut gateway).await;
-    report(out, options, &before, &during, took, [full_mib, left_mib, store_mib(&store)])
+    report(out, options, &before, &during, (took, gone), [full_mib, left_mib, store_mib(&store)])
 }
 
 /// Stops it gently. The sink must go on answering meanwhile, hence no blocking wait.
@@ -81,27 +82,25 @@ async fn old_events(store: &Path, count: usize) -> anyhow::Result<Vec<EventId>> 
     fill(store, &clock, count, filling).await
 }
 
-/// Goes on accepting until none of the sampled events is there any more.
+/// Goes on accepting until none of the sampled events is there any more, or it is enough.
 async fn while_they_go(
     gateway: &mut Gateway,
     load: &Load,
-    rate: f64,
+    options: &Options,
     old: &mut VecDeque<EventId>,
 ) -> anyhow::Result<Accepts> {
     let mut sorted = Vec::new();
-    let mut progress = Instant::now();
-    while !old.is_empty() {
-        sorted.extend(load.paced(rate, SLICE).await?);
-        // One of them stands for those that were made with it; whoever is still there is
-        // asked for again.
+    let began = Instant::now();
+    let mut progress = began;
+    while !old.is_empty() && began.elapsed() < options.at_most {
+        sorted.extend(load.paced(options.rate, SLICE).await?);
+        // The oldest go first, and one of them stands for those that were made with it.
         while let Some(id) = old.front()
             && gateway.get(&format!("/api/v1/events/{id}")).await.status == 404
         {
             old.pop_front();
             progress = Instant::now();
         }
-        // They may go in another order.
-        old.rotate_left(old.len().min(1));
         anyhow::ensure!(
             progress.elapsed() < PATIENCE,
             "no event that is older than `retention` was deleted for {PATIENCE:?}; {} of the sample are left",
@@ -117,7 +116,7 @@ fn report(
     options: &Options,
     before: &Accepts,
     during: &Accepts,
-    took: Duration,
+    (took, gone): (Duration, u64),
     [full_mib, left_mib, closed_mib]: [f64; 3],
 ) -> anyhow::Result<()> {
     let figures: &[Figure<Accepts>] = &[
@@ -128,9 +127,10 @@ fn report(
     let [before, during] = [std::slice::from_ref(before), std::slice::from_ref(during)];
     let mut line = compare(out, ["before", "during"], figures, [before, during])?;
     for (name, value) in [
-        ("all_gone_seconds", took.as_secs_f64()),
+        ("seconds", took.as_secs_f64()),
+        ("events_gone", f64::from(u32::try_from(gone)?)),
         ("store_before_mib", full_mib),
-        ("store_when_gone_mib", left_mib),
+        ("store_then_mib", left_mib),
         ("store_after_stop_mib", closed_mib),
     ] {
         say(out, name, value)?;
