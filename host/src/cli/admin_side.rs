@@ -33,6 +33,16 @@ pub(super) struct Options {
     pub(super) json: bool,
 }
 
+/// Things of the gateway, by their ids.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// Their ids; - reads them from stdin
+    #[arg(required = true)]
+    pub(super) ids: Vec<String>,
+    #[command(flatten)]
+    pub(super) admin: Options,
+}
+
 /// A client of the admin API.
 pub(super) struct AdminSide {
     poster: Poster,

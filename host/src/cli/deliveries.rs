@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::admin_side::{self, AdminSide, PAGE, segment};
+use super::admin_side::{self, AdminSide, Named, PAGE, segment};
 use super::ask::{Progress, confirm, ids};
 use super::events::{self, refused};
 use super::table::{Table, age, cell};
@@ -16,7 +16,7 @@ pub(super) enum Command {
     /// List deliveries, newest first
     List(List),
     /// Show deliveries with every attempt
-    Show(Show),
+    Show(Named),
     /// Send deliveries at once, under the same webhook-id
     ///
     /// A pending one goes on with its schedule, a dead or cancelled one begins it anew. One
@@ -25,7 +25,7 @@ pub(super) enum Command {
     /// Send deliveries no more
     Cancel(Change),
     /// Replay the event of a delivery on its route, under new ids
-    Replay(Show),
+    Replay(Named),
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,15 +35,6 @@ pub(super) struct List {
     /// How many at most
     #[arg(short = 'n', long, default_value_t = 50)]
     limit: usize,
-    #[command(flatten)]
-    admin: admin_side::Options,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Show {
-    /// Their ids; - reads them from stdin
-    #[arg(required = true)]
-    ids: Vec<String>,
     #[command(flatten)]
     admin: admin_side::Options,
 }
@@ -142,7 +133,7 @@ async fn list(options: &List) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(options: &Show) -> anyhow::Result<ExitCode> {
+async fn show(options: &Named) -> anyhow::Result<ExitCode> {
     let admin = AdminSide::open(&options.admin)?;
     let mut failed = false;
     for id in ids(&options.ids)? {
@@ -159,7 +150,7 @@ async fn get(admin: &AdminSide, id: &str) -> anyhow::Result<Value> {
     admin.get(&format!("deliveries/{}", segment(id)), &[]).await
 }
 
-async fn replay(options: &Show) -> anyhow::Result<ExitCode> {
+async fn replay(options: &Named) -> anyhow::Result<ExitCode> {
     let admin = AdminSide::open(&options.admin)?;
     let mut failed = false;
     for id in ids(&options.ids)? {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::admin_side::{self, AdminSide, segment};
+use super::admin_side::{self, AdminSide, Named, segment};
 use super::ask::{Progress, confirm, ids};
 use super::table::{Table, age, cell, size};
 use super::{block_on, print, records, say};
@@ -18,7 +18,7 @@ pub(super) enum Command {
     /// List events, newest first
     List(List),
     /// Show events whole: what came in, what the steps said, where it went
-    Show(Show),
+    Show(Named),
     /// Send events through their routes again, as the routes are now
     ///
     /// A replay is a new generation: its deliveries have ids of their own and name the
@@ -34,15 +34,6 @@ pub(super) struct List {
     /// How many at most
     #[arg(short = 'n', long, default_value_t = 50)]
     limit: usize,
-    #[command(flatten)]
-    admin: admin_side::Options,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Show {
-    /// Their ids; - reads them from stdin
-    #[arg(required = true)]
-    ids: Vec<String>,
     #[command(flatten)]
     admin: admin_side::Options,
 }
@@ -129,7 +120,7 @@ async fn list(options: &List) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(options: &Show) -> anyhow::Result<ExitCode> {
+async fn show(options: &Named) -> anyhow::Result<ExitCode> {
     let admin = AdminSide::open(&options.admin)?;
     let mut failed = false;
     for id in ids(&options.ids)? {

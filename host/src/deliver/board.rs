@@ -108,22 +108,6 @@ impl Board {
         Self { lanes: Arc::default(), targets, clock }
     }
 
-    /// How every destination stands, by name.
-    pub fn standings(&self) -> Vec<Standing> {
-        let targets = self.targets.borrow().clone();
-        let (now, wall) = (self.clock.monotonic(), self.clock.now());
-        let lanes = self.lanes();
-        let mut standings: Vec<_> = targets
-            .iter()
-            .filter_map(|destination| {
-                let glance = lanes.get(&destination.name)?.glance(now, &destination.pace());
-                Some(standing(&destination.name, &glance, wall))
-            })
-            .collect();
-        standings.sort_by(|a, b| a.name.cmp(&b.name));
-        standings
-    }
-
     /// How one stands; `None` for one that is not configured.
     pub fn standing(&self, name: &str) -> Option<Standing> {
         let destination = self.targets.borrow().get(name)?.clone();

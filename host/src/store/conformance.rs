@@ -16,7 +16,7 @@ mod support;
 pub(super) mod tidied;
 pub(super) mod time;
 
-pub(super) use support::Subject;
+pub(super) use support::{Subject, attempt};
 
 /// Runs every case against a fresh subject each.
 macro_rules! conformance {

@@ -197,15 +197,13 @@ impl Rig {
 
     /// How the destination stands.
     pub(super) fn standing(&self, name: &str) -> Standing {
-        let standings = self.board.standings();
-        standings.into_iter().find(|standing| standing.name == name).expect("a destination of that name")
+        self.board.standing(name).expect("a destination of that name")
     }
 
     /// Waits until the destination stands so.
     pub(super) async fn stands(&self, name: &str, reached: impl Fn(&Standing) -> bool) -> Standing {
         eventually(async || {
-            let standings = self.board.standings();
-            let standing = standings.into_iter().find(|standing| standing.name == name);
+            let standing = self.board.standing(name);
             standing.clone().filter(&reached).ok_or_else(|| format!("{standing:?}"))
         })
         .await

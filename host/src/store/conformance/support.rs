@@ -119,7 +119,8 @@ pub(super) fn run_of(route: &str) -> NewRun {
     NewRun { route: route.into(), ordered: false }
 }
 
-pub(super) fn attempt(delivery: &Delivery, decision: Decision) -> AttemptRecord {
+/// The delivery's next attempt, which ended so.
+pub(in crate::store) fn attempt(delivery: &Delivery, decision: Decision) -> AttemptRecord {
     let attempt = Attempt {
         number: delivery.attempts + 1,
         started_at: START,

@@ -1,19 +1,15 @@
 //! What lives in memory beside the tables follows them.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
 
 use super::{MINUTE, Place, new};
-use crate::model::{
-    Attempt, Decision, Delivery, DeliveryId, DeliveryState, Message, MessageKey, Millis, OnDead, Outcome, Run,
-};
+use crate::model::{Decision, Delivery, DeliveryId, DeliveryState, Message, MessageKey, Run};
+use crate::store::conformance::attempt;
 use crate::store::sqlite::tx::Tx;
 use crate::store::sqlite::{SqliteStore, destinations};
 use crate::store::{
-    Accepted, AttemptRecord, Committed, Created, DedupeKey, DestinationCommand, NewDelivery, NewEvent,
-    Recorded, RunEnd, RunLease, RunResult, StateChanges, Store, StoreError, Want,
+    Accepted, Committed, Created, DedupeKey, DestinationCommand, NewDelivery, NewEvent, Recorded, RunEnd,
+    RunLease, RunResult, StateChanges, Store, StoreError, Want,
 };
 
 #[tokio::test]
@@ -109,27 +105,6 @@ fn to_d(run: &Run) -> RunResult {
         end: RunEnd::Processed(vec![NewDelivery::new(id, "d", Message::default())]),
         steps: Vec::new(),
         state: StateChanges::default(),
-    }
-}
-
-fn attempt(delivery: &Delivery, decision: Decision) -> AttemptRecord {
-    let attempt = Attempt {
-        number: 1,
-        started_at: Millis(0),
-        duration: Duration::ZERO,
-        outcome: Outcome::Status(503),
-        address: None,
-        response_headers: Vec::new(),
-        response_body: Bytes::new(),
-        decision,
-        reason: "because".into(),
-    };
-    AttemptRecord {
-        delivery: delivery.id.clone(),
-        lease: delivery.lease,
-        attempt,
-        on_dead: OnDead::Hold,
-        disables: None,
     }
 }
 
