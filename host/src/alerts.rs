@@ -50,10 +50,12 @@ pub enum Alert {
     PluginFailed {
         /// Its name.
         plugin: String,
-        /// The route's name.
-        route: String,
-        /// The event it was called with.
-        event: EventId,
+        /// The route, where it was called for one.
+        route: Option<String>,
+        /// The source, where it was to verify a request.
+        source: Option<String>,
+        /// The event it was called for, where there is one.
+        event: Option<EventId>,
         /// For people.
         reason: String,
     },

@@ -16,6 +16,7 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System { origin: Instant },
+    Standing { origin: Instant, wall: Arc<Mutex<Millis>> },
     Manual(Arc<Mutex<ManualTime>>),
 }
 
@@ -36,11 +37,18 @@ impl Clock {
         Self(Source::Manual(Arc::new(Mutex::new(ManualTime { wall, monotonic: Duration::ZERO }))))
     }
 
+    /// The wall clock stands at `wall` until it is set; what is measured takes the time
+    /// that it takes.
+    pub fn standing(wall: Millis) -> Self {
+        Self(Source::Standing { origin: Instant::now(), wall: Arc::new(Mutex::new(wall)) })
+    }
+
     /// The wall clock. It may jump.
     #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
     pub fn now(&self) -> Millis {
         match &self.0 {
             Source::System { .. } => SystemTime::now().into(),
+            Source::Standing { wall, .. } => *wall.lock().unwrap_or_else(PoisonError::into_inner),
             Source::Manual(time) => time.lock().unwrap_or_else(PoisonError::into_inner).wall,
         }
     }
@@ -48,12 +56,12 @@ impl Clock {
     /// Time since some point; never goes back. Leases and measured durations use it.
     pub fn monotonic(&self) -> Duration {
         match &self.0 {
-            Source::System { origin } => origin.elapsed(),
+            Source::System { origin } | Source::Standing { origin, .. } => origin.elapsed(),
             Source::Manual(time) => time.lock().unwrap_or_else(PoisonError::into_inner).monotonic,
         }
     }
 
-    /// Lets time pass on a manual clock; the system's goes by itself.
+    /// Lets time pass on a manual clock; what is measured by others passes by itself.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(time) = &self.0 {
             let mut time = time.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,10 +70,13 @@ impl Clock {
         }
     }
 
-    /// Sets a manual wall clock without time passing, as an operator or NTP does.
-    pub fn jump_to(&self, wall: Millis) {
-        if let Source::Manual(time) = &self.0 {
-            time.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
+    /// Sets a wall clock that is not the system's without time passing, as an operator or
+    /// NTP does.
+    pub fn jump_to(&self, to: Millis) {
+        match &self.0 {
+            Source::System { .. } => {}
+            Source::Standing { wall, .. } => *wall.lock().unwrap_or_else(PoisonError::into_inner) = to,
+            Source::Manual(time) => time.lock().unwrap_or_else(PoisonError::into_inner).wall = to,
         }
     }
 }
@@ -106,6 +117,23 @@ impl Random {
         match &self.0 {
             None => rand::rng().fill_bytes(bytes),
             Some(rng) => rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_wall_clock_is_where_it_was_put_and_what_is_measured_passes() {
+        let clock = Clock::standing(Millis(5));
+        let began = clock.monotonic();
+        assert_eq!(clock.now(), Millis(5));
+        clock.jump_to(Millis(3));
+        assert_eq!(clock.now(), Millis(3));
+        while clock.monotonic() == began {
+            std::thread::yield_now();
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Every metric, named and described, in one struct.
 
+mod plugin;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -8,6 +11,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use plugin::{Measured, PluginSeries};
 
 /// What the gateway counts. Cloning shares.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub struct Metrics {
     runs: Family<RunLabels, Counter>,
     steps: Family<StepLabels, Counter>,
     step_seconds: Family<PluginLabel, Histogram>,
+    verifications: Family<VerificationLabels, Counter>,
+    classifications: Family<ClassificationLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     attempt_seconds: Family<DestinationLabel, Histogram>,
     delivery_seconds: Family<DestinationLabel, Histogram>,
@@ -38,8 +45,8 @@ pub struct Metrics {
     store_accepting_batches: Counter,
     store_accepted: Counter,
     plugin_log_dropped: Family<PluginLabel, Counter>,
-    plugin_count: Family<PluginMetricLabels, Counter>,
-    plugin_observe: Family<PluginMetricLabels, Histogram>,
+    /// Plugins' own.
+    plugin_series: Arc<PluginSeries>,
     plugin_metrics_dropped: Family<PluginLabel, Counter>,
 }
 
@@ -81,14 +88,22 @@ struct StepLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PluginLabel {
+struct VerificationLabels {
+    source: String,
     plugin: String,
+    verdict: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PluginMetricLabels {
+struct ClassificationLabels {
+    destination: String,
     plugin: String,
-    name: String,
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabel {
+    plugin: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -124,11 +139,6 @@ fn call_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_001, 4.0, 12))
 }
 
-/// From 0.001 to about a million, fourfold: whatever plugins measure.
-fn value_histogram() -> Histogram {
-    Histogram::new(exponential_buckets(0.001, 4.0, 16))
-}
-
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
@@ -139,6 +149,8 @@ impl Metrics {
             runs: Family::default(),
             steps: Family::default(),
             step_seconds: Family::new_with_constructor(call_histogram),
+            verifications: Family::default(),
+            classifications: Family::default(),
             attempts: Family::default(),
             attempt_seconds: Family::new_with_constructor(io_histogram),
             delivery_seconds: Family::new_with_constructor(io_histogram),
@@ -159,8 +171,7 @@ impl Metrics {
             store_accepting_batches: Counter::default(),
             store_accepted: Counter::default(),
             plugin_log_dropped: Family::default(),
-            plugin_count: Family::default(),
-            plugin_observe: Family::new_with_constructor(value_histogram),
+            plugin_series: Arc::default(),
             plugin_metrics_dropped: Family::default(),
         };
         metrics.register();
@@ -177,6 +188,10 @@ impl Metrics {
         let step = self.step_seconds.clone();
         r.register_with_unit("step", "One plugin call, instance included", Unit::Seconds, step);
         r.register("attempts", "HTTP attempts, by outcome", self.attempts.clone());
+        let verifications = self.verifications.clone();
+        r.register("verifications", "Requests that a plugin was asked about, by verdict", verifications);
+        let classifications = self.classifications.clone();
+        r.register("classifications", "Answers that a plugin was asked about, by verdict", classifications);
         let attempt = self.attempt_seconds.clone();
         r.register_with_unit("attempt", "One HTTP attempt", Unit::Seconds, attempt);
         let delivery = self.delivery_seconds.clone();
@@ -200,8 +215,7 @@ impl Metrics {
         r.register("store_accepted", "New events made durable", self.store_accepted.clone());
         let dropped = self.plugin_log_dropped.clone();
         r.register("plugin_log_dropped", "Log lines above a plugin's limit", dropped);
-        r.register("plugin_count", "Counters that plugins keep", self.plugin_count.clone());
-        r.register("plugin_value", "Values that plugins observed", self.plugin_observe.clone());
+        r.register_collector(Box::new(self.plugin_series.clone()));
         let dropped = self.plugin_metrics_dropped.clone();
         r.register("plugin_metrics_dropped", "Plugins' metrics dropped for their name or number", dropped);
     }
@@ -230,7 +244,8 @@ impl Metrics {
         self.accept_seconds.get_or_create(&SourceLabel { source: source.into() }).observe(took.as_secs_f64());
     }
 
-    /// A run ended (`processed`, `dropped`, `failed`) or was postponed (`retry`, `held`).
+    /// A run ended (`processed`, `dropped`, `failed`), was postponed (`retry`, `held`), or
+    /// begins again because another changed what it read (`repeat`).
     pub fn run(&self, route: &str, outcome: &'static str) {
         self.runs.get_or_create(&RunLabels { route: route.into(), outcome }).inc();
     }
@@ -238,6 +253,20 @@ impl Metrics {
     /// A plugin was called.
     pub fn step(&self, route: &str, plugin: &str, verdict: &'static str, took: Duration) {
         self.steps.get_or_create(&StepLabels { route: route.into(), plugin: plugin.into(), verdict }).inc();
+        self.step_seconds.get_or_create(&PluginLabel { plugin: plugin.into() }).observe(took.as_secs_f64());
+    }
+
+    /// A source's plugin was asked about a request.
+    pub fn verification(&self, source: &str, plugin: &str, verdict: &'static str, took: Duration) {
+        let labels = VerificationLabels { source: source.into(), plugin: plugin.into(), verdict };
+        self.verifications.get_or_create(&labels).inc();
+        self.step_seconds.get_or_create(&PluginLabel { plugin: plugin.into() }).observe(took.as_secs_f64());
+    }
+
+    /// A destination's plugin was asked about an answer.
+    pub fn classification(&self, destination: &str, plugin: &str, verdict: &'static str, took: Duration) {
+        let labels = ClassificationLabels { destination: destination.into(), plugin: plugin.into(), verdict };
+        self.classifications.get_or_create(&labels).inc();
         self.step_seconds.get_or_create(&PluginLabel { plugin: plugin.into() }).observe(took.as_secs_f64());
     }
 
@@ -324,21 +353,35 @@ impl Metrics {
         self.plugin_log_dropped.get_or_create(&PluginLabel { plugin: plugin.into() }).inc_by(lines);
     }
 
-    /// A plugin's own counter.
-    pub fn plugin_count(&self, plugin: &str, name: &str, delta: u64) {
-        let labels = PluginMetricLabels { plugin: plugin.into(), name: name.into() };
-        self.plugin_count.get_or_create(&labels).inc_by(delta);
+    /// A plugin's own counter, `hookloom_plugin_NAME_total`. False: that was dropped, for
+    /// its name or labels, or for their number.
+    pub fn plugin_count(&self, plugin: &str, name: &str, delta: u64, labels: Vec<(String, String)>) -> bool {
+        self.plugin_measured(plugin, name, labels, Measured::Count(delta))
     }
 
-    /// A plugin's own observation.
-    pub fn plugin_observe(&self, plugin: &str, name: &str, value: f64) {
-        let labels = PluginMetricLabels { plugin: plugin.into(), name: name.into() };
-        self.plugin_observe.get_or_create(&labels).observe(value);
+    /// A plugin's own histogram, `hookloom_plugin_NAME`. False: as with a counter.
+    pub fn plugin_observe(
+        &self,
+        plugin: &str,
+        name: &str,
+        value: f64,
+        labels: Vec<(String, String)>,
+    ) -> bool {
+        self.plugin_measured(plugin, name, labels, Measured::Value(value))
     }
 
-    /// A plugin's own metric was dropped, for its name or for their number.
-    pub fn plugin_metric_dropped(&self, plugin: &str) {
-        self.plugin_metrics_dropped.get_or_create(&PluginLabel { plugin: plugin.into() }).inc();
+    fn plugin_measured(
+        &self,
+        plugin: &str,
+        name: &str,
+        labels: Vec<(String, String)>,
+        measured: Measured,
+    ) -> bool {
+        let recorded = self.plugin_series.record(plugin, name, labels, measured);
+        if !recorded {
+            self.plugin_metrics_dropped.get_or_create(&PluginLabel { plugin: plugin.into() }).inc();
+        }
+        recorded
     }
 
     /// All of them in the text format that Prometheus reads.

@@ -35,6 +35,12 @@ const FRAMING: [&str; 12] = [
 ];
 
 impl Header {
+    /// All of a request or an answer, in order; a repeated name is several.
+    pub fn list(map: &http::HeaderMap) -> Vec<Self> {
+        let value = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        map.iter().map(|(name, v)| Self { name: name.as_str().to_owned(), value: value(v) }).collect()
+    }
+
     /// Whether only the gateway sends that (lower-case) header.
     pub fn is_reserved(name: &str) -> bool {
         name.starts_with("webhook-") || name.starts_with("hookloom-") || FRAMING.contains(&name)
@@ -79,7 +85,9 @@ impl Event {
     /// About so many bytes it takes in memory.
     pub fn size(&self) -> usize {
         let headers = self.headers.iter().map(|h| h.name.len() + h.value.len() + size_of::<Header>());
-        size_of::<Self>() + self.body.len() + headers.sum::<usize>()
+        let attributes =
+            self.attributes.iter().map(|a| a.name.len() + a.value.len() + size_of::<Attribute>());
+        size_of::<Self>() + self.body.len() + headers.sum::<usize>() + attributes.sum::<usize>()
     }
 
     /// The first header of that (lower-case) name.

@@ -3,9 +3,12 @@
 mod delivery;
 mod event;
 mod ids;
+mod named;
 mod order;
 mod route;
 mod run;
+mod secret;
+mod state;
 mod time;
 
 pub use delivery::{
@@ -13,7 +16,10 @@ pub use delivery::{
 };
 pub use event::{Attribute, Event, EventState, Header, MASK};
 pub use ids::{DeliveryId, EventId, MessageKey};
+pub use named::NamedPlugin;
 pub use order::{Line, OnDead, Order};
 pub use route::{EventTypePattern, Route, RouteTarget, Step};
 pub use run::{OnError, Run, RunState, StepRecord, StepVerdict};
+pub use secret::Secret;
+pub use state::{StateChanges, StateValue, StateWrite};
 pub use time::{Millis, format_rfc3339, parse_rfc3339};

@@ -70,6 +70,9 @@ pub struct StepRecord {
     /// First 16 hex digits of the SHA-256 of the component that ran; empty when
     /// none did.
     pub digest: String,
+    /// The version that it says it is, cut to 64 bytes; empty when none ran.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
     /// What it said.
     pub verdict: StepVerdict,
     /// Its reason or error, where there is one.
@@ -132,6 +135,11 @@ impl StepVerdict {
     /// Whether the plugin broke, rather than answered.
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Error | Self::Trap | Self::Timeout | Self::Memory | Self::BadOutput)
+    }
+
+    /// Whether the call was ended, rather than came to its end.
+    pub const fn is_cut(self) -> bool {
+        matches!(self, Self::Trap | Self::Timeout | Self::Memory)
     }
 
     /// Whether the run waits, without an attempt being counted.

@@ -10,10 +10,12 @@ use wasmtime_wasi::I32Exit;
 
 use super::bindings::v0_1_0::exports::hookloom::plugin::{filter, lifecycle, transform};
 use super::bindings::v0_1_0::hookloom::plugin::types;
-use super::guest::Guest;
+use super::blame;
+use super::guest::{Flood, Guest};
 use super::limits::Limits;
 use super::meter::Cut;
 use super::output;
+use super::reason::shortened;
 use super::version::Version;
 use crate::model::{Attribute, Event, Header, StepVerdict};
 
@@ -43,6 +45,8 @@ pub struct Call {
     pub output: Option<Output>,
     /// Wall-clock time, instance included.
     pub took: Duration,
+    /// Linear memory that the instance grew to, in bytes.
+    pub memory: usize,
     /// Log lines above the limit, which were dropped.
     pub log_dropped: u64,
 }
@@ -93,6 +97,22 @@ pub(super) enum Failure {
     Ended(wasmtime::Error),
 }
 
+impl Failure {
+    /// The component was asked for what it does not export.
+    pub(super) fn lacks(capability: &str) -> Self {
+        let reason = format!("the plugin exports no `{capability}`");
+        Self::Said(StepVerdict::Misconfigured, reason)
+    }
+
+    /// For people.
+    pub(super) fn message(self, guest: &Guest) -> String {
+        match self {
+            Self::Said(_, reason) => reason,
+            Self::Ended(error) => explain(&error, guest).1,
+        }
+    }
+}
+
 impl From<wasmtime::Error> for Failure {
     fn from(error: wasmtime::Error) -> Self {
         Self::Ended(error)
@@ -107,7 +127,7 @@ impl From<types::Error> for Failure {
             types::Error::Retry(reason) => (StepVerdict::Retry, reason),
             types::Error::Other(reason) => (StepVerdict::Error, reason),
         };
-        Self::Said(verdict, reason)
+        Self::Said(verdict, shortened(&reason))
     }
 }
 
@@ -118,9 +138,19 @@ pub(super) fn instance(
     config: &str,
 ) -> Result<Instance, Failure> {
     let instance = version.pre.instantiate(store.as_context_mut())?;
-    let lifecycle = version.exports.lifecycle.load(store.as_context_mut(), &instance)?;
-    configure(&lifecycle, store, config)?;
+    configured(version, store, &instance, config)?;
     Ok(instance)
+}
+
+/// Gives an instance its configuration.
+pub(super) fn configured(
+    version: &Version,
+    store: &mut Store<Guest>,
+    instance: &Instance,
+    config: &str,
+) -> Result<(), Failure> {
+    let lifecycle = version.exports.lifecycle.load(store.as_context_mut(), instance)?;
+    configure(&lifecycle, store, config)
 }
 
 /// Calls an instance's filter and transform, as far as the component has them; a
@@ -154,7 +184,7 @@ pub(super) fn run(
         let filter = filter.load(store.as_context_mut(), instance)?;
         match filter.call_filter(store.as_context_mut(), event.clone())?? {
             filter::Verdict::Pass => output = Some(Output::Pass),
-            filter::Verdict::Drop(reason) => return Ok(Output::Drop(reason)),
+            filter::Verdict::Drop(reason) => return Ok(Output::Drop(shortened(&reason))),
         }
     }
     if let Some(transform) = &version.exports.transform {
@@ -173,7 +203,10 @@ pub(super) fn run(
 /// Gives an instance its configuration; a refusal is the guest's message.
 fn configure(lifecycle: &lifecycle::Guest, store: &mut Store<Guest>, config: &str) -> Result<(), Failure> {
     lifecycle.call_configure(store.as_context_mut(), config)?.map_err(|reason| {
-        Failure::Said(StepVerdict::Misconfigured, format!("refuses its configuration: {reason}"))
+        Failure::Said(
+            StepVerdict::Misconfigured,
+            format!("refuses its configuration: {}", shortened(&reason)),
+        )
     })
 }
 
@@ -192,24 +225,26 @@ pub(super) fn explain(error: &wasmtime::Error, guest: &Guest) -> (StepVerdict, S
     if let Some(cut) = error.downcast_ref::<Cut>() {
         return (StepVerdict::Timeout, cut.to_string());
     }
+    if let Some(flood) = error.downcast_ref::<Flood>() {
+        return (StepVerdict::BadOutput, flood.to_string());
+    }
     if let Some(denied) = guest.denied {
         return (StepVerdict::Memory, denied.to_string());
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return (StepVerdict::Retry, "no room for another instance".into());
     }
-    let what = error
-        .downcast_ref::<Trap>()
-        .map(ToString::to_string)
-        .or_else(|| error.downcast_ref::<I32Exit>().map(|exit| format!("exited with {}", exit.0)))
-        .unwrap_or_else(|| error.root_cause().to_string());
+    // Who exits means to: where does not matter.
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        let what = format!("exited with {}", exit.0);
+        return (StepVerdict::Trap, blame::reason(&what, guest.journal.last_words().as_deref(), ""));
+    }
+    let trap = error.downcast_ref::<Trap>().map(ToString::to_string);
+    let what = trap.unwrap_or_else(|| error.root_cause().to_string());
     if what.contains("hostcall") || what.contains("too much data") {
         return (StepVerdict::BadOutput, format!("handed over more than its limit: {what}"));
     }
-    let reason = match guest.journal.last_words() {
-        Some(words) => format!("{what}: {words}"),
-        None => what,
-    };
+    let reason = blame::reason(&what, guest.journal.last_words().as_deref(), &backtrace(error));
     (StepVerdict::Trap, reason)
 }
 

@@ -3,11 +3,19 @@
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use super::settings::Grants;
 
 /// The package of the contract.
 const PACKAGE: &str = "hookloom:plugin/";
 /// The version of it that is served.
 pub(super) const CONTRACT: &str = "0.1.0";
+/// What the served versions begin with: a later patch only adds, so that a component
+/// built against one loads as long as it uses nothing that was added.
+const COMPATIBLE: &str = "0.1.";
+/// The same for people.
+const SERVED: &str = "0.1.0 to 0.1.x";
 /// What a plugin can be asked for.
 const CAPABILITIES: [&str; 4] = ["filter", "transform", "verify", "classify"];
 /// Imports that everyone may have.
@@ -23,7 +31,7 @@ const WASI: [&str; 6] =
 pub(super) struct Interfaces {
     /// The capabilities it exports.
     pub(super) exports: Vec<String>,
-    /// The interfaces it imports, with their versions.
+    /// The interfaces of which it imports more than types, with their versions.
     pub(super) imports: Vec<String>,
 }
 
@@ -60,15 +68,28 @@ pub(super) fn check_interfaces(engine: &Engine, component: &Component) -> Result
     let ty = component.component_type();
     let exports: Vec<_> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
     let imports: Vec<_> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
-    check_names(&exports, imports)
+    let mut interfaces = check_names(&exports, imports)?;
+    // Only what can be called needs a grant: who imports `reveal` imports the error type of
+    // `secrets` as well, and no more of it.
+    let types_alone: Vec<_> = ty
+        .imports(engine)
+        .filter(|(_, import)| has_types_alone(engine, &import.ty))
+        .map(|(name, _)| name)
+        .collect();
+    interfaces.imports.retain(|name| !types_alone.contains(&name.as_str()));
+    Ok(interfaces)
+}
+
+fn has_types_alone(engine: &Engine, import: &ComponentItem) -> bool {
+    let ComponentItem::ComponentInstance(interface) = import else { return false };
+    interface.exports(engine).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
 }
 
 fn check_names(exports: &[String], imports: Vec<String>) -> Result<Interfaces, String> {
     let ours: Vec<_> = exports.iter().filter_map(|name| split(name)).collect();
-    if let Some((interface, version)) = ours.iter().find(|(_, version)| *version != CONTRACT) {
+    if let Some((interface, version)) = ours.iter().find(|(_, version)| !is_served(version)) {
         return Err(format!(
-            "exports `{interface}` of contract version {version}, and this gateway serves {CONTRACT}: build it \
-             against that version"
+            "exports `{interface}`: contract {version} wanted, {SERVED} served; build it against {CONTRACT}"
         ));
     }
     let has = |wanted: &str| ours.iter().any(|(interface, _)| *interface == wanted);
@@ -89,29 +110,83 @@ fn check_names(exports: &[String], imports: Vec<String>) -> Result<Interfaces, S
 
 fn check_import(name: &str) -> Result<(), String> {
     if let Some((interface, version)) = split(name) {
-        if version != CONTRACT {
+        if !is_served(version) {
             return Err(format!(
-                "imports `{interface}` of contract version {version}, and this gateway has {CONTRACT}"
+                "imports `{interface}`: contract {version} wanted, {SERVED} served; build it against {CONTRACT}"
             ));
         }
-        if OPEN.contains(&interface) {
+        if OPEN.contains(&interface) || GRANTED.contains(&interface) {
             return Ok(());
-        }
-        if GRANTED.contains(&interface) {
-            let grant = if interface == "kv" { "kv".into() } else { format!("{interface}:NAME") };
-            return Err(format!(
-                "imports `{interface}`, which needs the grant `{grant}`; grants are not supported by this version"
-            ));
         }
         return Err(format!("imports `{interface}`, which the contract {CONTRACT} does not have"));
     }
-    if WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.") {
+    if name.starts_with("wasi:http/") {
+        return Err(format!("imports `{name}`: not available to plugins, which have no network"));
+    }
+    match name.split_once('@') {
+        Some((_, version)) if WASI.iter().any(|package| name.starts_with(package)) => {
+            if version.starts_with("0.2.") {
+                return Ok(());
+            }
+            Err(format!(
+                "imports `{name}`: WASI {version} wanted, 0.2 served; build it with `--target wasm32-wasip2` (Rust)"
+            ))
+        }
+        _ => Err(format!(
+            "imports `{name}`: not available to plugins, which may import `hookloom:plugin` and WASI 0.2 \
+             (io, clocks, random, cli, filesystem and sockets, with no file and no network behind them)"
+        )),
+    }
+}
+
+/// Whether that version of the contract is served.
+fn is_served(version: &str) -> bool {
+    version.strip_prefix(COMPATIBLE).is_some_and(|patch| patch.parse::<u32>().is_ok())
+}
+
+/// The kind of grant that an import needs, by its name: `kv`, `secrets`, `reveal`.
+pub fn needs_grant(import: &str) -> Option<&'static str> {
+    let (interface, _) = split(import)?;
+    GRANTED.into_iter().find(|kind| *kind == interface)
+}
+
+/// Whether the plugin was granted each kind of what it imports. A refusal names the very
+/// line that grants it.
+pub(super) fn check_grants(plugin: &str, imports: &[String], grants: &Grants) -> Result<(), String> {
+    let imported = |kind: &&str| imports.iter().any(|name| needs_grant(name) == Some(*kind));
+    let missing: Vec<_> =
+        GRANTED.into_iter().filter(imported).filter(|kind| !is_granted(kind, grants)).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    if name.starts_with("wasi:http/") {
-        return Err(format!("imports `{name}`: plugins have no network"));
+    let wanted = missing.iter().map(|kind| if *kind == "kv" { "kv".into() } else { format!("{kind}:NAME") });
+    let lines: Vec<_> =
+        grants.written().into_iter().chain(wanted).map(|grant| format!("\"{grant}\"")).collect();
+    let (verb, are) = (
+        if lines.len() > missing.len() { "set" } else { "add" },
+        if missing.len() > 1 { "are" } else { "is" },
+    );
+    let name = if missing == ["kv"] { "" } else { ", where NAME is one of [secrets]" };
+    Err(format!(
+        "imports {}, which {are} not granted: {verb} grants = [{}] under [plugin.{}]{name}",
+        missing.join(" and "),
+        lines.join(", "),
+        toml_key(plugin),
+    ))
+}
+
+fn is_granted(kind: &str, grants: &Grants) -> bool {
+    match kind {
+        "kv" => grants.kv,
+        "secrets" => !grants.secrets.is_empty(),
+        _ => !grants.reveal.is_empty(),
     }
-    Err(format!("imports `{name}`, which this gateway does not have"))
+}
+
+/// As a key of a table's header is written.
+fn toml_key(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if bare { name.to_owned() } else { format!("{name:?}") }
 }
 
 /// Interface and version of a name like `hookloom:plugin/filter@0.1.0`.
@@ -136,7 +211,11 @@ mod tests {
         let refused = |exports: &[&str]| names(exports, &[]).unwrap_err();
         assert!(refused(&[]).contains("no lifecycle"));
         assert!(refused(&PLUGIN[..1]).contains("none of filter"));
-        assert!(refused(&["hookloom:plugin/filter@0.2.0"]).contains("0.2.0"));
+        let newer = refused(&["hookloom:plugin/filter@0.2.0"]);
+        assert!(newer.contains("contract 0.2.0 wanted, 0.1.0 to 0.1.x served"), "{newer}");
+        assert!(refused(&["hookloom:plugin/filter@0.1.0-rc.1"]).contains("contract 0.1.0-rc.1 wanted"));
+        let patched = ["hookloom:plugin/lifecycle@0.1.7", "hookloom:plugin/filter@0.1.7"];
+        assert_eq!(names(&patched, &["hookloom:plugin/log@0.1.2"]).unwrap().exports, ["filter"]);
     }
 
     #[test]
@@ -144,13 +223,16 @@ mod tests {
         let cases = [
             ("hookloom:plugin/log@0.1.0", None),
             ("wasi:cli/stdout@0.2.6", None),
-            ("hookloom:plugin/kv@0.1.0", Some("imports `kv`, which needs the grant `kv`")),
-            ("hookloom:plugin/secrets@0.1.0", Some("the grant `secrets:NAME`")),
-            ("hookloom:plugin/log@0.9.0", Some("0.9.0")),
+            // The standard library imports it; what it dials is refused.
+            ("wasi:sockets/tcp@0.2.6", None),
+            ("hookloom:plugin/kv@0.1.0", None),
+            ("hookloom:plugin/log@0.9.0", Some("contract 0.9.0 wanted, 0.1.0 to 0.1.x served")),
             ("hookloom:plugin/mail@0.1.0", Some("`mail`")),
-            ("wasi:http/outgoing-handler@0.2.3", Some("no network")),
-            ("wasi:cli/stdout@0.3.0", Some("wasi:cli/stdout@0.3.0")),
-            ("acme:db/query", Some("acme:db/query")),
+            ("wasi:http/outgoing-handler@0.2.3", Some("not available to plugins, which have no network")),
+            ("wasi:cli/stdout@0.3.0", Some("WASI 0.3.0 wanted, 0.2 served")),
+            ("wasi:nn/graph@0.2.0", Some("`wasi:nn/graph@0.2.0`: not available to plugins")),
+            ("acme:db/query", Some("`acme:db/query`: not available to plugins")),
+            ("free-function", Some("`free-function`: not available to plugins")),
         ];
         for (import, refusal) in cases {
             match (names(&PLUGIN, &[import]), refusal) {
@@ -159,6 +241,33 @@ mod tests {
                 (other, _) => panic!("{import}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_granted_is_refused_with_the_line_that_grants_it() {
+        let check = |plugin: &str, imports: &[&str], grants: &Grants| {
+            let imports: Vec<_> = imports.iter().map(|i| format!("hookloom:plugin/{i}@0.1.0")).collect();
+            check_grants(plugin, &imports, grants)
+        };
+        let none = Grants::default();
+        let kv = Grants { kv: true, ..Grants::default() };
+        let key = Grants { secrets: ["KEY".to_owned()].into(), ..Grants::default() };
+        assert_eq!(check("enrich", &["log", "metrics"], &none), Ok(()));
+        assert_eq!(
+            check("enrich", &["log", "kv"], &none).unwrap_err(),
+            r#"imports kv, which is not granted: add grants = ["kv"] under [plugin.enrich]"#
+        );
+        assert_eq!(
+            check("en.rich", &["kv", "secrets"], &kv).unwrap_err(),
+            r#"imports secrets, which is not granted: set grants = ["kv", "secrets:NAME"] under [plugin."en.rich"], where NAME is one of [secrets]"#
+        );
+        assert_eq!(
+            check("e", &["kv", "reveal"], &key).unwrap_err(),
+            r#"imports kv and reveal, which are not granted: set grants = ["secrets:KEY", "kv", "reveal:NAME"] under [plugin.e], where NAME is one of [secrets]"#
+        );
+        assert_eq!(check("e", &["kv"], &kv), Ok(()));
+        assert_eq!(check("e", &["secrets"], &key), Ok(()));
+        assert!(check("e", &["reveal"], &key).is_err(), "to sign is not to read");
     }
 
     #[test]

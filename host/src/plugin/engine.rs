@@ -10,14 +10,11 @@ use wasmtime::{
 };
 
 use super::PluginError;
-use super::limits::{INSTANCES, TABLE_ELEMENTS};
+use super::limits::{INSTANCES, MEMORIES, STACK, TABLE_ELEMENTS, TABLES};
 
 /// How often a running guest is asked whether its time is over.
 pub(super) const TICK: Duration = Duration::from_millis(2);
 
-/// Wasm stack of one call, in bytes. Worker threads have several times as much,
-/// because overflowing the native stack would end the process.
-const WASM_STACK: usize = 512 << 10;
 /// Frames of a backtrace that are kept.
 const BACKTRACE_FRAMES: usize = 8;
 /// Linear memory that stays resident between instances, in bytes. It is above what a
@@ -30,24 +27,32 @@ const TABLE_RESIDENT: usize = 8 << 10;
 const SLOT_MEMORY: usize = 4 << 30;
 /// Slots beside those of the workers, for checks of configuration and self-tests.
 const SPARE_SLOTS: u32 = 8;
+/// Instances at work for each worker: its own, and one for each of the two judges, of
+/// requests and of answers.
+const BUSY_PER_WORKER: u32 = 3;
+/// Instances that may wait for their next event, for each worker: about as many as a
+/// route has steps whose plugins reuse theirs.
+const IDLE_PER_WORKER: u32 = 4;
 
 /// An engine and how it allocates.
 pub(super) struct PooledEngine {
     pub(super) engine: Engine,
     /// Slots of the pool; 0 when instances are allocated on demand.
     pub(super) slots: u32,
+    /// Instances that may wait for their next event.
+    pub(super) idle: usize,
 }
 
 /// Builds the engine, with fewer slots and at last without a pool where the address
 /// space does not suffice (`ulimit -v`, small virtual address spaces).
 pub(super) fn build(workers: usize) -> Result<PooledEngine, PluginError> {
-    let wanted = u32::try_from(workers).unwrap_or(u32::MAX).saturating_mul(2).saturating_add(SPARE_SLOTS);
-    let mut slots = wanted;
+    let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+    let mut slots = busy(workers).saturating_add(workers.saturating_mul(IDLE_PER_WORKER));
     while slots > 0 {
         let mut config = config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
         match Engine::new(&config) {
-            Ok(engine) => return Ok(PooledEngine { engine, slots }),
+            Ok(engine) => return Ok(PooledEngine { engine, slots, idle: idle(slots, workers) }),
             Err(error) => {
                 tracing::warn!(slots, error = format!("{error:#}"), "no room for a pool of plugin instances");
             }
@@ -56,7 +61,19 @@ pub(super) fn build(workers: usize) -> Result<PooledEngine, PluginError> {
     }
     tracing::warn!("plugin instances are allocated on demand, which is slower");
     let engine = Engine::new(&config()).map_err(|error| PluginError::Engine(format!("{error:#}")))?;
-    Ok(PooledEngine { engine, slots: 0 })
+    Ok(PooledEngine { engine, slots: 0, idle: idle(0, workers) })
+}
+
+/// Slots that must be free of instances that wait.
+const fn busy(workers: u32) -> u32 {
+    workers.saturating_mul(BUSY_PER_WORKER).saturating_add(SPARE_SLOTS)
+}
+
+/// How many may wait: in a pool that is smaller than wanted, what those at work leave.
+fn idle(slots: u32, workers: u32) -> usize {
+    let wanted = workers.saturating_mul(IDLE_PER_WORKER);
+    let room = if slots == 0 { wanted } else { slots.saturating_sub(busy(workers)).min(wanted) };
+    usize::try_from(room).unwrap_or(usize::MAX)
 }
 
 /// An engine that compiles for the serving one and is then dropped: wasmtime keeps
@@ -77,7 +94,7 @@ fn config() -> Config {
         .wasm_memory64(false)
         .epoch_interruption(true)
         .consume_fuel(false)
-        .max_wasm_stack(WASM_STACK)
+        .max_wasm_stack(STACK)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(false)
@@ -91,13 +108,17 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
     let instances = u32::try_from(INSTANCES).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(8))
-        .total_memories(slots.saturating_mul(2))
-        .total_tables(slots.saturating_mul(4))
+        // As much for every slot as one component may have: what has many tables takes
+        // nothing from its neighbours.
+        .total_core_instances(slots.saturating_mul(instances))
+        .total_memories(slots.saturating_mul(MEMORIES))
+        .total_tables(slots.saturating_mul(TABLES))
         .max_unused_warm_slots(slots)
         .max_core_instances_per_component(instances)
-        .max_memories_per_component(4)
-        .max_tables_per_component(16)
+        .max_memories_per_component(MEMORIES)
+        .max_memories_per_module(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
         .table_elements(TABLE_ELEMENTS)
@@ -125,4 +146,16 @@ pub(super) fn start_ticker(engine: &Engine) -> Result<(), PluginError> {
         .spawn(ticker)
         .map(drop)
         .map_err(|error| PluginError::Engine(format!("no thread for the plugins' deadlines: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_takes_no_place_of_who_works() {
+        // With all that was wanted, with half of it, without a pool.
+        assert_eq!((idle(120, 16), idle(60, 16), idle(0, 16)), (64, 4, 64));
+        assert_eq!((idle(22, 2), idle(11, 2), idle(0, 2)), (8, 0, 8));
+    }
 }

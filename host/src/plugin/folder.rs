@@ -21,9 +21,8 @@ pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Vec<PathBuf>>> {
     let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in entries {
         let path = entry?.path();
-        if let Some(name) = name(&path)
-            && path.is_file()
-        {
+        // Whatever it is that has the name: what cannot be read is said, and not gone.
+        if let Some(name) = name(&path) {
             files.entry(name).or_default().push(path);
         }
     }
@@ -44,9 +43,18 @@ fn name(path: &Path) -> Option<String> {
 
 /// The file's bytes, if they are not too many.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    // Opening a pipe would wait for somebody to write into it.
+    let kind = fs::metadata(path).map_err(unreadable)?.file_type();
+    if kind.is_dir() {
+        return Err("is a folder; a container runtime makes one where the file to mount is missing".into());
+    }
+    if !kind.is_file() {
+        return Err("is not a regular file".into());
+    }
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes));
-    read.map_err(|error| format!("cannot be read: {error}"))?;
+    read.map_err(unreadable)?;
     if bytes.len() as u64 > limit {
         return Err(format!(
             "larger than {limit} bytes; build it smaller (release profile, `strip`, `opt-level = \"s\"`)"
@@ -77,7 +85,7 @@ mod tests {
         fs::create_dir(dir.path().join("dir.wasm")).unwrap();
         let found: Vec<_> =
             list(dir.path()).unwrap().into_iter().map(|(name, files)| (name, files.len())).collect();
-        assert_eq!(found, [("a".to_owned(), 1), ("b-c".to_owned(), 2)]);
+        assert_eq!(found, [("a".to_owned(), 1), ("b-c".to_owned(), 2), ("dir".to_owned(), 1)]);
         assert!(list(&dir.path().join("missing")).unwrap().is_empty());
     }
 

@@ -1,16 +1,18 @@
 //! What the host keeps for one instance while it runs.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
+use super::granted::Powers;
 use super::journal::Journal;
-use super::limits::{HANDLES, INSTANCES, Limits, TABLE_ELEMENTS};
+use super::limits::{HANDLES, INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::meter::Meter;
+use super::registry::Context;
+use super::state::StateReader;
 use super::stdio::Printer;
 use super::wasi::Timers;
 use crate::clock::{Clock, Random};
@@ -24,7 +26,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) metric_names: Mutex<BTreeSet<String>>,
+    pub(super) state: Arc<dyn StateReader>,
     pub(super) metrics_dropped: AtomicU64,
     pub(super) calls: AtomicU64,
     pub(super) traps: AtomicU64,
@@ -32,13 +34,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(name: &str, clock: Clock, random: Random, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(name: &str, context: Context) -> Self {
+        let Context { clock, random, metrics, state } = context;
         Self {
+            state,
             name: name.into(),
             clock,
             random,
             metrics,
-            metric_names: Mutex::default(),
             metrics_dropped: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             traps: AtomicU64::new(0),
@@ -63,8 +66,11 @@ pub(super) struct Guest {
     pub(super) meter: Meter,
     pub(super) table: ResourceTable,
     pub(super) timers: Timers,
+    pub(super) powers: Powers,
     /// What was asked for above a limit.
     pub(super) denied: Option<Denied>,
+    /// What it may still hand to the host while it runs, in bytes.
+    traffic: usize,
     wasi: Option<Box<WasiCtx>>,
     memory: usize,
     memory_limit: usize,
@@ -97,7 +103,9 @@ impl Guest {
             meter: Meter::start(limits.deadline, &shared.clock),
             table: table(),
             timers: Timers::default(),
+            powers: Powers::default(),
             denied: None,
+            traffic: limits.output_bytes,
             wasi: None,
             memory: 0,
             memory_limit: limits.memory,
@@ -110,17 +118,41 @@ impl Guest {
             Ok(UpdateDeadline::Continue(1))
         });
         store.set_hostcall_fuel(limits.output_bytes);
+        store.set_max_component_handles(HANDLES);
         store.limiter(|guest| guest);
         store
     }
+
+    /// Counts bytes that the guest handed to the host: each call is bounded by itself,
+    /// and this is about all of them together.
+    pub(super) fn receive(&mut self, bytes: usize) -> Result<(), Flood> {
+        self.traffic = self.traffic.checked_sub(bytes).ok_or(Flood)?;
+        Ok(())
+    }
 }
 
-/// Gives a store that is used for another call its budgets of time and output back.
-pub(super) fn renew(store: &mut Store<Guest>, limits: &Limits) {
-    let meter = Meter::start(limits.deadline, &store.data().shared.clock);
-    store.data_mut().meter = meter;
+/// Handed over more than its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("handed the gateway more than its `output` allows")]
+pub(super) struct Flood;
+
+/// Gives a store that is used for another call what is counted by the call: time, log
+/// and output. Memory that grew stays with the instance, and so does its count.
+pub(super) fn renew(store: &mut Store<Guest>, limits: &Limits, event: Option<EventId>) {
+    let guest = store.data_mut();
+    guest.meter = Meter::start(limits.deadline, &guest.shared.clock);
+    guest.journal.begin(event, limits);
+    guest.traffic = limits.output_bytes;
+    guest.denied = None;
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(limits.output_bytes);
+}
+
+impl Guest {
+    /// Linear memory of all its instances, in bytes. It never shrinks.
+    pub(super) const fn memory(&self) -> usize {
+        self.memory
+    }
 }
 
 fn table() -> ResourceTable {
@@ -174,10 +206,10 @@ impl ResourceLimiter for Guest {
     }
 
     fn tables(&self) -> usize {
-        INSTANCES
+        TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        INSTANCES
+        MEMORIES as usize
     }
 }

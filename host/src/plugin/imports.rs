@@ -1,25 +1,25 @@
-//! What the contract lets every plugin import: log, clock, random, metrics.
+//! What the contract lets plugins import: log, clock, random and metrics here; what needs
+//! a grant in `kv.rs` and `secrets.rs`.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use tracing::Level;
 use wasmtime::component::{HasSelf, Linker};
 
-use super::bindings::v0_1_0::hookloom::plugin::{clock, log, metrics, random, types};
+use super::bindings::v0_1_0::hookloom::plugin::{clock, kv, log, metrics, random, reveal, secrets, types};
 use super::guest::Guest;
-use super::limits::METRIC_NAMES;
 use super::wasi::nanos;
 
-/// Longest name of a metric, in bytes.
-const METRIC_NAME_BYTES: usize = 64;
-
-/// Links them.
+/// Links all of them. What needs a grant is linked for everyone: a component that imports
+/// it without one does not get here, and every call asks again.
 pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     log::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
     clock::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
     random::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
     metrics::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    kv::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    secrets::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
+    reveal::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)?;
     types::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
 }
 
@@ -34,6 +34,8 @@ impl log::Host for Guest {
             log::Level::Warn => Level::WARN,
             log::Level::Error => Level::ERROR,
         };
+        let handed = fields.iter().map(|f| f.name.len() + f.value.len()).sum::<usize>();
+        self.receive(message.len() + handed)?;
         self.journal.log(level, &message, fields.iter().map(|f| (f.name.as_str(), f.value.as_str())));
         Ok(())
     }
@@ -60,53 +62,27 @@ impl random::Host for Guest {
 }
 
 impl metrics::Host for Guest {
-    fn count(&mut self, name: String, delta: u64) -> wasmtime::Result<()> {
-        if self.may_measure(&name) {
-            self.shared.metrics.plugin_count(&self.shared.name, &name, delta);
-        }
+    fn count(&mut self, name: String, delta: u64, labels: Vec<metrics::Label>) -> wasmtime::Result<()> {
+        let recorded = self.shared.metrics.plugin_count(&self.shared.name, &name, delta, pairs(labels));
+        self.measured(recorded);
         Ok(())
     }
 
-    fn observe(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
-        if self.may_measure(&name) {
-            self.shared.metrics.plugin_observe(&self.shared.name, &name, value);
-        }
+    fn observe(&mut self, name: String, value: f64, labels: Vec<metrics::Label>) -> wasmtime::Result<()> {
+        let recorded = self.shared.metrics.plugin_observe(&self.shared.name, &name, value, pairs(labels));
+        self.measured(recorded);
         Ok(())
     }
 }
 
 impl Guest {
-    /// Whether the name is one, and among the first that the plugin used.
-    fn may_measure(&self, name: &str) -> bool {
-        let mut names = self.shared.metric_names.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = names.contains(name)
-            || (is_metric_name(name) && names.len() < METRIC_NAMES && names.insert(name.to_owned()));
-        if !may {
+    fn measured(&self, recorded: bool) {
+        if !recorded {
             self.shared.metrics_dropped.fetch_add(1, Ordering::Relaxed);
-            self.shared.metrics.plugin_metric_dropped(&self.shared.name);
         }
-        may
     }
 }
 
-/// `[a-z][a-z0-9_]{0,63}`
-fn is_metric_name(name: &str) -> bool {
-    name.len() <= METRIC_NAME_BYTES
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metric_names() {
-        for name in ["a", "a1_b", &"x".repeat(64)] {
-            assert!(is_metric_name(name), "{name}");
-        }
-        for name in ["", "1a", "_a", "A", "a-b", "a b", "é", &"x".repeat(65)] {
-            assert!(!is_metric_name(name), "{name}");
-        }
-    }
+fn pairs(labels: Vec<metrics::Label>) -> Vec<(String, String)> {
+    labels.into_iter().map(|label| (label.name, label.value)).collect()
 }

@@ -12,16 +12,16 @@ use crate::model::EventId;
 /// How much of what was printed to stderr is kept to explain a trap, in bytes.
 const STDERR_TAIL: usize = 1024;
 
-/// The log of one call.
+/// The log of one call, and of the next one where an instance serves several.
 #[derive(Debug)]
 pub(super) struct Journal {
     plugin: Arc<str>,
-    event: Option<EventId>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    event: Option<EventId>,
     lines_left: u32,
     bytes_left: usize,
     dropped: u64,
@@ -31,14 +31,12 @@ struct State {
 
 impl Journal {
     pub(super) fn new(plugin: Arc<str>, event: Option<EventId>, limits: &Limits) -> Self {
-        let state = State {
-            lines_left: limits.log_lines,
-            bytes_left: limits.log_bytes,
-            dropped: 0,
-            last_error: None,
-            stderr: String::new(),
-        };
-        Self { plugin, event, state: Mutex::new(state) }
+        Self { plugin, state: Mutex::new(State::new(event, limits)) }
+    }
+
+    /// Begins another call. In place, because what the guest prints to knows this one.
+    pub(super) fn begin(&self, event: Option<EventId>, limits: &Limits) {
+        *self.state() = State::new(event, limits);
     }
 
     /// A line of the import `log`.
@@ -53,9 +51,14 @@ impl Journal {
         }
         let mut text = String::new();
         for (name, value) in fields {
+            if text.len() >= LOG_LINE_BYTES {
+                text.push('…');
+                break;
+            }
             let space = if text.is_empty() { "" } else { " " };
             // Writing to a `String` does not fail.
-            let _ = write!(text, "{space}{name}={value:?}");
+            let value = &value[..value.floor_char_boundary(LOG_LINE_BYTES)];
+            let _ = write!(text, "{space}{}={value:?}", line(name));
         }
         self.write(level, message, &text);
     }
@@ -91,7 +94,7 @@ impl Journal {
 
     fn write(&self, level: Level, message: &str, fields: &str) {
         let message = line(message);
-        {
+        let event = {
             let mut state = self.state();
             let size = message.len() + fields.len();
             if state.lines_left == 0 || state.bytes_left < size {
@@ -100,8 +103,9 @@ impl Journal {
             }
             state.lines_left -= 1;
             state.bytes_left -= size;
-        }
-        let (plugin, event) = (&*self.plugin, self.event.as_ref().map(EventId::as_str));
+            state.event.clone()
+        };
+        let (plugin, event) = (&*self.plugin, event.as_ref().map(EventId::as_str));
         match level {
             Level::ERROR => tracing::error!(target: "plugin", plugin, event, fields, "{message}"),
             Level::WARN => tracing::warn!(target: "plugin", plugin, event, fields, "{message}"),
@@ -116,12 +120,30 @@ impl Journal {
     }
 }
 
+impl State {
+    fn new(event: Option<EventId>, limits: &Limits) -> Self {
+        Self {
+            event,
+            lines_left: limits.log_lines,
+            bytes_left: limits.log_bytes,
+            dropped: 0,
+            last_error: None,
+            stderr: String::new(),
+        }
+    }
+}
+
 /// One line of bounded length: control characters, which could forge lines or move a
 /// terminal's cursor, are escaped.
-fn line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(LOG_LINE_BYTES));
+pub(super) fn line(text: &str) -> String {
+    line_within(text, LOG_LINE_BYTES)
+}
+
+/// The same, of about so many bytes.
+pub(super) fn line_within(text: &str, bytes: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(bytes));
     for c in text.chars() {
-        if line.len() >= LOG_LINE_BYTES {
+        if line.len() >= bytes {
             line.push('…');
             break;
         }
@@ -165,6 +187,19 @@ mod tests {
         journal.log(Level::ERROR, "the hook", std::iter::empty());
         assert_eq!(journal.last_words().as_deref(), Some("the hook"));
         assert_eq!(journal.last_words(), None);
+    }
+
+    #[test]
+    fn another_call_begins_with_its_own_budget_and_words() {
+        let limits = Limits { log_lines: 1, ..Limits::default() };
+        let journal = Journal::new("p".into(), None, &limits);
+        journal.log(Level::ERROR, "of the first call", std::iter::empty());
+        journal.print("too much", true);
+        assert_eq!(journal.dropped(), 1);
+        journal.begin(None, &limits);
+        assert_eq!((journal.dropped(), journal.last_words()), (0, None));
+        journal.print("fits again", false);
+        assert_eq!(journal.dropped(), 0);
     }
 
     #[test]

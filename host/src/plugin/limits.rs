@@ -1,36 +1,51 @@
-//! What one plugin may use, and what the room is started with.
+//! What a plugin may use: of a call, of what it hands over, and before it is called at all.
+//! What operators may change is a field of [`Limits`]; the rest holds for every plugin.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-/// Log lines longer than this are cut, in bytes.
-pub(super) const LOG_LINE_BYTES: usize = 8 * 1024;
-/// Metric names that one plugin may use.
-pub(super) const METRIC_NAMES: usize = 32;
-/// Random bytes that one call of `random.bytes` may ask for.
-pub(super) const RANDOM_BYTES: u64 = 64 * 1024;
-/// Headers, removed headers, attributes or destinations in one message.
-pub(super) const ITEMS: usize = 256;
-/// Core instances, memories and tables of one component: what toolchains emit for
-/// one language runtime, with room.
-pub(super) const INSTANCES: usize = 32;
-/// Elements of all tables of a component; a Python runtime has some 10,000.
-pub(super) const TABLE_ELEMENTS: usize = 100_000;
-/// Handles that a guest may hold at once.
-pub(super) const HANDLES: usize = 1_000;
-/// How much longer than its CPU deadline a call may take by the wall clock.
+/// How much longer than its processor time a call or a compilation may take by the wall
+/// clock.
 pub(super) const WALL_FACTOR: u32 = 10;
 
-/// What one call of a plugin may use.
+/// Log lines and reasons longer than this are cut, in bytes.
+pub(super) const LOG_LINE_BYTES: usize = 8 << 10;
+/// What `describe` may say in all, in bytes; it is kept for as long as the plugin serves.
+pub(super) const DESCRIPTION_BYTES: usize = 256 << 10;
+/// Random bytes that one call of `random.bytes` may ask for.
+pub(super) const RANDOM_BYTES: u64 = 64 << 10;
+
+/// Headers, removed headers, attributes or destinations in one message.
+pub(super) const ITEMS: usize = 256;
+/// A header's name or value, and what becomes one (media type, event type), in bytes:
+/// what servers take in one line.
+pub(super) const HEADER_BYTES: usize = 16 << 10;
+
+/// Core instances of one component: what toolchains emit for one language runtime, with
+/// room.
+pub(super) const INSTANCES: usize = 32;
+/// Linear memories of one component.
+pub(super) const MEMORIES: u32 = 4;
+/// Tables of one component.
+pub(super) const TABLES: u32 = 16;
+/// Elements of all tables of a component; a Python runtime has some 10,000.
+pub(super) const TABLE_ELEMENTS: usize = 100_000;
+/// Handles that a guest may hold at once, of the host's resources and of its own.
+pub(super) const HANDLES: usize = 1_000;
+/// Wasm stack of one call, in bytes. Worker threads have several times as much, because
+/// overflowing the native stack would end the process.
+pub(super) const STACK: usize = 512 << 10;
+/// Machine code of one component, in bytes; it stays in memory while the plugin serves.
+pub(super) const CODE_BYTES: u64 = 256 << 20;
+
+/// What one plugin may use, as far as operators decide it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// CPU time of one call, instance and `configure` included; time spent waiting
     /// counts as well. By the wall clock a call may take ten times as long.
     pub deadline: Duration,
-    /// Linear memory, in bytes.
+    /// Linear memory of one instance, in bytes.
     pub memory: usize,
-    /// What a call may return, and what it may hand to the gateway in all, in bytes.
+    /// What a call may return, and what it may hand to the gateway meanwhile, in bytes.
     pub output_bytes: usize,
     /// Messages of one split.
     pub messages: usize,
@@ -40,6 +55,13 @@ pub struct Limits {
     pub log_bytes: usize,
     /// The component's file, in bytes.
     pub module_bytes: u64,
+    /// What the plugin's durable keys and values may take together, in bytes.
+    pub kv_size: u64,
+    /// CPU time of compiling it, on all threads together, in whole seconds. By the wall
+    /// clock it may take ten times as long.
+    pub compile_time: Duration,
+    /// Memory of the process that compiles it, in bytes.
+    pub compile_memory: u64,
 }
 
 impl Limits {
@@ -57,6 +79,12 @@ impl Limits {
     pub const LOG_BYTES: usize = 64 << 10;
     /// `module_bytes`, by default: 32 MiB, which holds a Python runtime.
     pub const MODULE_BYTES: u64 = 32 << 20;
+    /// `kv_size`, by default: 64 MiB.
+    pub const KV_SIZE: u64 = 64 << 20;
+    /// `compile_time`, by default.
+    pub const COMPILE_TIME: Duration = Duration::from_secs(30);
+    /// `compile_memory`, by default: 1 GiB.
+    pub const COMPILE_MEMORY: u64 = 1 << 30;
 }
 
 impl Default for Limits {
@@ -69,29 +97,9 @@ impl Default for Limits {
             log_lines: Self::LOG_LINES,
             log_bytes: Self::LOG_BYTES,
             module_bytes: Self::MODULE_BYTES,
+            kv_size: Self::KV_SIZE,
+            compile_time: Self::COMPILE_TIME,
+            compile_memory: Self::COMPILE_MEMORY,
         }
-    }
-}
-
-/// What the room is started with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PluginSettings {
-    /// The folder of `*.wasm` files. It need not exist.
-    pub dir: PathBuf,
-    /// Where compiled code and last good versions are kept; made when it is missing.
-    /// `None`: nowhere, so each start compiles and a broken file has no predecessor.
-    pub cache_dir: Option<PathBuf>,
-    /// How many threads call plugins at once; instances are pooled for so many.
-    pub workers: usize,
-    /// For plugins without limits of their own.
-    pub defaults: Limits,
-    /// One plugin's own, by normalised name.
-    pub overrides: BTreeMap<String, Limits>,
-}
-
-impl PluginSettings {
-    /// The limits of the plugin of that (normalised) name.
-    pub fn limits(&self, plugin: &str) -> &Limits {
-        self.overrides.get(plugin).unwrap_or(&self.defaults)
     }
 }

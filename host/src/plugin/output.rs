@@ -8,7 +8,8 @@ use http::{HeaderName, HeaderValue};
 use super::bindings::v0_1_0::exports::hookloom::plugin::transform::Outcome;
 use super::bindings::v0_1_0::hookloom::plugin::types;
 use super::call::{Failure, Output, PluginMessage};
-use super::limits::{ITEMS, Limits};
+use super::limits::{HEADER_BYTES, ITEMS, Limits};
+use super::reason::shortened;
 use crate::model::{Attribute, Header, StepVerdict};
 
 /// Longest idempotency suffix, in characters.
@@ -18,10 +19,10 @@ const SUFFIX: usize = 64;
 pub(super) fn check(outcome: Outcome, limits: &Limits) -> Result<Output, Failure> {
     match outcome {
         Outcome::Unchanged => Ok(Output::Unchanged),
-        Outcome::Drop(reason) => Ok(Output::Drop(reason)),
+        Outcome::Drop(reason) => Ok(Output::Drop(shortened(&reason))),
         Outcome::Replace(wire) => {
             within(size(&wire), limits)?;
-            message(wire).map(Output::Replace).map_err(bad)
+            message(wire).map(Output::Replace).map_err(|reason| bad(&reason))
         }
         Outcome::Split(messages) if messages.is_empty() => Ok(Output::Drop("split into no message".into())),
         Outcome::Split(messages) => split(messages, limits),
@@ -30,26 +31,31 @@ pub(super) fn check(outcome: Outcome, limits: &Limits) -> Result<Output, Failure
 
 fn split(wire: Vec<types::Message>, limits: &Limits) -> Result<Output, Failure> {
     if wire.len() > limits.messages {
-        return Err(bad(format!("split into {} messages, and the limit is {}", wire.len(), limits.messages)));
+        return Err(bad(&format!(
+            "split into {} messages, and the limit is {}",
+            wire.len(),
+            limits.messages
+        )));
     }
     within(wire.iter().map(size).sum(), limits)?;
-    let messages: Vec<_> = wire.into_iter().map(message).collect::<Result<_, _>>().map_err(bad)?;
+    let messages: Vec<_> =
+        wire.into_iter().map(message).collect::<Result<_, _>>().map_err(|reason| bad(&reason))?;
     let mut seen = HashSet::new();
     for suffix in messages.iter().filter_map(|m| m.idempotency_suffix.as_deref()) {
         if !seen.insert(suffix) {
-            return Err(bad(format!("two messages have the idempotency suffix `{suffix}`")));
+            return Err(bad(&format!("two messages have the idempotency suffix `{suffix}`")));
         }
     }
     Ok(Output::Split(messages))
 }
 
-fn bad(reason: String) -> Failure {
-    Failure::Said(StepVerdict::BadOutput, reason)
+fn bad(reason: &str) -> Failure {
+    Failure::Said(StepVerdict::BadOutput, shortened(reason))
 }
 
 fn within(bytes: usize, limits: &Limits) -> Result<(), Failure> {
     if bytes > limits.output_bytes {
-        return Err(bad(format!("returned {bytes} bytes, and the limit is {}", limits.output_bytes)));
+        return Err(bad(&format!("returned {bytes} bytes, and the limit is {}", limits.output_bytes)));
     }
     Ok(())
 }
@@ -111,6 +117,7 @@ fn message(wire: types::Message) -> Result<PluginMessage, String> {
 
 /// The name in lower case, where a plugin may set or remove it.
 fn allowed(name: &str) -> Result<String, String> {
+    within_line("the name of a header", name)?;
     let name = HeaderName::try_from(name).map_err(|_| format!("{name:?} is not the name of a header"))?;
     let name = name.as_str();
     if Header::is_reserved(name) {
@@ -119,7 +126,15 @@ fn allowed(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+fn within_line(what: &str, text: &str) -> Result<(), String> {
+    if text.len() > HEADER_BYTES {
+        return Err(format!("{what} has {} bytes, and the limit is {HEADER_BYTES}", text.len()));
+    }
+    Ok(())
+}
+
 fn sendable(what: &str, value: &str) -> Result<(), String> {
+    within_line(&format!("the value of `{what}`"), value)?;
     let value = HeaderValue::try_from(value).map(drop);
     value.map_err(|_| format!("the value of `{what}` cannot be sent in a header"))
 }

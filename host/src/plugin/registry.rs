@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -11,12 +11,17 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use super::cache::Cache;
+use super::compiler::Compiler;
 use super::component::CONTRACT;
+use super::granted::Granted;
 use super::guest::{Guest, Shared};
-use super::limits::{Limits, PluginSettings};
+use super::journal;
 use super::plugins::{Plugin, Plugins};
+use super::reuse::{Idle, PluginId};
+use super::settings::{PluginSettings, Policy};
+use super::state::StateReader;
 use super::status::{PluginState, PluginStatus, ServingStatus};
-use super::version::{self, Loader, Version};
+use super::version::{self, Loader, Unfit, Version};
 use super::{PluginError, engine, folder, imports, wasi};
 use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
@@ -27,15 +32,30 @@ pub struct PluginHost {
     slots: u32,
     linker: Linker<Guest>,
     cache: Option<Cache>,
-    clock: Clock,
-    random: Random,
-    metrics: Arc<Metrics>,
+    compiler: Compiler,
+    context: Context,
     settings: ArcSwap<PluginSettings>,
     serving: ArcSwap<Plugins>,
     /// One scan at a time; it holds this for as long as compiling takes.
     entries: Mutex<BTreeMap<String, Entry>>,
     /// The entries as the last scan left them, for everyone who must not wait.
     seen: ArcSwap<BTreeMap<String, Entry>>,
+    /// Instances between two events, of plugins that reuse them.
+    idle: Arc<Idle>,
+    ids: AtomicU64,
+}
+
+/// What plugins reach through the room.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Time.
+    pub clock: Clock,
+    /// What is unpredictable.
+    pub random: Random,
+    /// Counts, the gateway's and the plugins' own.
+    pub metrics: Arc<Metrics>,
+    /// Where their durable values are read.
+    pub state: Arc<dyn StateReader>,
 }
 
 /// What is known of one name.
@@ -45,6 +65,9 @@ struct Entry {
     files: Vec<PathBuf>,
     version: Option<Arc<Version>>,
     problem: Option<Problem>,
+    /// What it was granted when the last scan looked.
+    granted: Arc<Granted>,
+    grants: Vec<String>,
     /// What the last scan judged, so that the same is not judged again.
     judged: Option<Judged>,
     missing: bool,
@@ -55,7 +78,7 @@ struct Entry {
 struct Judged {
     digest: String,
     configs: BTreeSet<String>,
-    limits: Limits,
+    policy: Policy,
 }
 
 /// What a scan changed and found.
@@ -63,8 +86,10 @@ struct Judged {
 pub struct ScanReport {
     /// Plugins that serve a version which they did not before.
     pub loaded: Vec<String>,
-    /// Plugins that no longer serve, because their file is gone.
+    /// Plugins that no longer serve, because their file or a grant that they need is gone.
     pub removed: Vec<String>,
+    /// Plugins that serve, and with other grants or secrets than before.
+    pub granted: Vec<String>,
     /// What is wrong, new or still.
     pub problems: Vec<Problem>,
 }
@@ -90,21 +115,17 @@ pub enum ProblemKind {
 }
 
 impl ScanReport {
-    /// Whether the set of versions that serve is another than before.
+    /// Whether what serves, or what it was granted, is other than before.
     pub fn changed(&self) -> bool {
-        !self.loaded.is_empty() || !self.removed.is_empty()
+        !(self.loaded.is_empty() && self.removed.is_empty() && self.granted.is_empty())
     }
 }
 
 impl PluginHost {
     /// Opens the room. Nothing serves until the first [`scan`](Self::scan).
-    pub fn start(
-        settings: PluginSettings,
-        clock: Clock,
-        random: Random,
-        metrics: Arc<Metrics>,
-    ) -> Result<Arc<Self>, PluginError> {
-        let engine::PooledEngine { engine, slots } = engine::build(settings.workers)?;
+    pub fn start(settings: PluginSettings, context: Context) -> Result<Arc<Self>, PluginError> {
+        let engine::PooledEngine { engine, slots, idle } = engine::build(settings.workers)?;
+        let idle = Arc::new(Idle::new(idle));
         engine::start_ticker(&engine)?;
         let mut linker = Linker::new(&engine);
         let result = wasi::link(&mut linker).and_then(|()| imports::link(&mut linker));
@@ -123,18 +144,19 @@ impl PluginHost {
             slots,
             linker,
             cache,
-            clock,
-            random,
-            metrics,
+            compiler: settings.compiler.clone(),
+            context,
             settings: ArcSwap::from_pointee(settings),
             serving: ArcSwap::default(),
             entries: Mutex::default(),
             seen: ArcSwap::default(),
+            idle,
+            ids: AtomicU64::new(0),
         }))
     }
 
-    /// Takes new limits, and a new folder if it is another; they are in force after
-    /// the next scan. The number of workers and the cache stay as they were.
+    /// Takes new policies and secrets, and a new folder if it is another; they are in force after
+    /// the next scan. The number of workers, the cache and the compiler stay as they were.
     pub fn set_settings(&self, settings: PluginSettings) {
         self.settings.store(Arc::new(settings));
     }
@@ -152,32 +174,52 @@ impl PluginHost {
     /// Asks the version that serves whether it takes that configuration; the message
     /// says why not. Runs the plugin on this thread, for its deadline at most.
     pub fn check_config(&self, plugin: &str, config: &str) -> Result<(), String> {
+        self.check_config_under(&self.settings.load(), plugin, config)
+    }
+
+    /// The same within the limits of settings that are not in force yet.
+    pub fn check_config_under(
+        &self,
+        settings: &PluginSettings,
+        plugin: &str,
+        config: &str,
+    ) -> Result<(), String> {
         let Some(found) = self.plugins().get(plugin) else {
             return Err(match self.seen.load().get(plugin).and_then(|e| e.problem.clone()) {
                 Some(problem) => format!("the plugin `{plugin}` does not load: {}", problem.message),
-                None => format!("there is no plugin `{plugin}` in {}", self.settings.load().dir.display()),
+                None => format!("there is no plugin `{plugin}` in {}", settings.dir.display()),
             });
         };
-        found.version.configure(&found.shared, &found.limits, config)
+        let taken = found.version.configure(&found.shared, settings.limits(plugin), config);
+        taken.map_err(|unfit| unfit.message().to_owned())
     }
 
-    /// Whether the plugin's file, other than the version that serves, takes all of its
-    /// configurations among `configs`: a version and the configuration that only it
-    /// takes wait for each other. Blocks as a scan does.
-    pub fn waits_for(&self, plugin: &str, configs: &[(String, String)]) -> bool {
-        let settings = self.settings.load_full();
+    /// Whether the plugin's file, other than the version that serves, would serve under
+    /// `settings`, which are not in force yet: `suits` what it exports, and it takes all of
+    /// the plugin's configurations among `configs`. A version and the configuration that
+    /// only it takes wait for each other. Blocks as a scan does.
+    pub fn waits_for(
+        &self,
+        settings: &PluginSettings,
+        plugin: &str,
+        suits: impl FnOnce(&[String]) -> bool,
+        configs: &[(String, String)],
+    ) -> bool {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let found = folder::list(&settings.dir).unwrap_or_default();
         let (Some(entry), Some([file])) = (entries.get(plugin), found.get(plugin).map(Vec::as_slice)) else {
             return false;
         };
-        let limits = settings.limits(plugin);
-        let Ok(wasm) = folder::read(file, limits.module_bytes) else { return false };
-        let Ok(version) = self.loader(entry, limits).load(&wasm, version::digest(&wasm)) else {
+        let policy = settings.policy(plugin);
+        let Ok(wasm) = folder::read(file, policy.limits.module_bytes) else { return false };
+        let digest = version::digest(&wasm);
+        if entry.version.as_ref().is_some_and(|serving| serving.digest == digest) {
             return false;
-        };
+        }
+        let Ok(version) = self.loader(entry, policy).load(&wasm, digest) else { return false };
         let mut configs = configs.iter().filter(|(name, _)| name == plugin);
-        configs.all(|(_, config)| version.configure(&entry.shared, limits, config).is_ok())
+        suits(&version.interfaces.exports)
+            && configs.all(|(_, config)| version.configure(&entry.shared, &policy.limits, config).is_ok())
     }
 
     /// Brings what serves in line with the folder. `configs` are the configurations
@@ -195,7 +237,9 @@ impl PluginHost {
                 let plugin = settings.dir.display().to_string();
                 tracing::error!(folder = plugin, "{message}");
                 report.problems.push(Problem { plugin, kind: ProblemKind::File, message });
-                return report;
+                // What is known goes on, under the settings as they are now.
+                let known = entries.iter().filter(|(_, entry)| !entry.missing);
+                known.map(|(name, entry)| (name.clone(), entry.files.clone())).collect()
             }
         };
         for (name, entry) in
@@ -211,9 +255,13 @@ impl PluginHost {
                 configs.iter().filter(|(plugin, _)| *plugin == name).map(|(_, c)| c.clone()).collect();
             let before = entry.version.as_ref().map(|v| v.digest.clone());
             let problem = entry.problem.clone();
-            self.judge(entry, configs, settings.limits(&name));
-            if entry.version.as_ref().map(|v| &v.digest) != before.as_ref() {
-                report.loaded.push(name);
+            self.judge(entry, configs, settings.policy(&name));
+            let granted = entry.grant(&settings);
+            match &entry.version {
+                None if before.is_some() => report.removed.push(name),
+                Some(version) if before.as_ref() != Some(&version.digest) => report.loaded.push(name),
+                Some(_) if granted => report.granted.push(name),
+                _ => {}
             }
             if let Some(new) = entry.problem.as_ref().filter(|new| Some(*new) != problem.as_ref()) {
                 self.refuse(entry, new);
@@ -231,12 +279,14 @@ impl PluginHost {
     }
 
     fn entry(&self, name: &str) -> Entry {
-        let shared = Shared::new(name, self.clock.clone(), self.random.clone(), Arc::clone(&self.metrics));
+        let shared = Shared::new(name, self.context.clone());
         Entry {
             shared: Arc::new(shared),
             files: vec![],
             version: None,
             problem: None,
+            granted: Arc::default(),
+            grants: vec![],
             judged: None,
             missing: false,
         }
@@ -259,58 +309,67 @@ impl PluginHost {
     }
 
     /// Decides which version of a plugin serves.
-    fn judge(&self, entry: &mut Entry, configs: BTreeSet<String>, limits: &Limits) {
+    fn judge(&self, entry: &mut Entry, configs: BTreeSet<String>, policy: &Policy) {
         let name = Arc::clone(&entry.shared.name);
+        if entry.version.as_ref().is_some_and(|version| !version.fits(&name, policy)) {
+            // Its runs are held, as those of a plugin that is not there.
+            entry.version = None;
+        }
         let wasm = match entry.files.as_slice() {
-            [file] => folder::read(file, limits.module_bytes),
+            [file] => folder::read(file, policy.limits.module_bytes),
             files => Err(format!("several files have this name: {}", shown(files))),
         };
         let wasm = match wasm {
             Ok(wasm) => wasm,
             Err(message) => {
                 entry.judged = None;
-                entry.problem = Some(file_problem(&name, message));
-                return self.fall_back(entry, limits);
+                entry.problem = Some(file_problem(&name, &message));
+                return self.fall_back(entry, policy);
             }
         };
-        let judged = Judged { digest: version::digest(&wasm), configs, limits: limits.clone() };
+        let judged = Judged { digest: version::digest(&wasm), configs, policy: policy.clone() };
         if entry.judged.as_ref() == Some(&judged) {
             return;
         }
         let candidate = self.candidate(entry, &wasm, &judged);
         let refusal = candidate.as_ref().ok().and_then(|new| refused_config(entry, new, &judged));
+        // What the machine did is no verdict on the file: the next scan asks again.
+        let lasts = !matches!(
+            (&candidate, &refusal),
+            (Err(Unfit::Machine(_)), _) | (_, Some((_, Unfit::Machine(_))))
+        );
+        entry.problem = match (&candidate, refusal.as_ref()) {
+            (Err(unfit), _) => Some(file_problem(&name, unfit.message())),
+            (Ok(_), refusal) => refusal.map(|(config, unfit)| config_problem(&name, config, unfit)),
+        };
         match candidate {
             Ok(new) if refusal.is_none() => self.promote(entry, new, &wasm),
             Ok(new) => {
                 // Without a predecessor the new version serves: then only the steps
                 // whose configuration it refuses are held, and not all of them.
-                self.fall_back(entry, limits);
+                self.fall_back(entry, policy);
                 if entry.version.is_none() {
                     entry.version = Some(new);
                 }
             }
-            Err(message) => {
-                entry.problem = Some(file_problem(&name, message));
-                self.fall_back(entry, limits);
-                entry.judged = Some(judged);
-                return;
-            }
+            Err(_) => self.fall_back(entry, policy),
         }
-        entry.problem = refusal;
-        entry.judged = Some(judged);
+        entry.judged = lasts.then_some(judged);
     }
 
     /// The version of the file: the one that serves, if it is that.
-    fn candidate(&self, entry: &Entry, wasm: &[u8], judged: &Judged) -> Result<Arc<Version>, String> {
+    fn candidate(&self, entry: &Entry, wasm: &[u8], judged: &Judged) -> Result<Arc<Version>, Unfit> {
         match &entry.version {
             Some(version) if version.digest == judged.digest => Ok(Arc::clone(version)),
-            _ => self.loader(entry, &judged.limits).load(wasm, judged.digest.clone()).map(Arc::new),
+            _ => self.loader(entry, &judged.policy).load(wasm, judged.digest.clone()).map(Arc::new),
         }
     }
 
-    fn loader<'a>(&'a self, entry: &'a Entry, limits: &'a Limits) -> Loader<'a> {
+    fn loader<'a>(&'a self, entry: &'a Entry, policy: &'a Policy) -> Loader<'a> {
         let (engine, linker, cache) = (&self.engine, &self.linker, self.cache.as_ref());
-        Loader { engine, linker, cache, shared: &entry.shared, limits }
+        let Policy { limits, grants, .. } = policy;
+        let compiler = &self.compiler;
+        Loader { engine, linker, cache, compiler, shared: &entry.shared, limits, grants }
     }
 
     fn promote(&self, entry: &mut Entry, new: Arc<Version>, wasm: &[u8]) {
@@ -326,29 +385,36 @@ impl PluginHost {
     }
 
     /// After a restart beside a broken file: the version that served before it.
-    fn fall_back(&self, entry: &mut Entry, limits: &Limits) {
+    fn fall_back(&self, entry: &mut Entry, policy: &Policy) {
         if entry.version.is_some() {
             return;
         }
         let Some(wasm) = self.cache.as_ref().and_then(|cache| cache.last_good(&entry.shared.name)) else {
             return;
         };
-        match self.loader(entry, limits).load(&wasm, version::digest(&wasm)) {
+        match self.loader(entry, policy).load(&wasm, version::digest(&wasm)) {
             Ok(version) => entry.version = Some(Arc::new(version)),
-            Err(error) => {
+            Err(unfit) => {
+                let error = unfit.message();
                 tracing::warn!(plugin = &*entry.shared.name, error, "its last good version fails as well");
             }
         }
     }
 
     fn publish(&self, entries: &BTreeMap<String, Entry>, settings: &PluginSettings) {
+        let before = self.serving.load();
         let plugin = |(name, entry): (&String, &Entry)| {
-            let version = Arc::clone(entry.version.as_ref()?);
-            let limits = settings.limits(name).clone();
-            let plugin = Plugin { version, shared: Arc::clone(&entry.shared), limits };
-            Some((name.clone(), Arc::new(plugin)))
+            let version = entry.version.as_ref()?;
+            let policy = settings.policy(name);
+            // One that is as it was stays, and its waiting instances with it.
+            let same = before.by_name.get(name).filter(|old| old.is(version, policy, &entry.granted));
+            let plugin = same.map_or_else(|| Arc::new(self.plugin(entry, version, policy)), Arc::clone);
+            Some((name.clone(), plugin))
         };
-        self.serving.store(Arc::new(Plugins { by_name: entries.iter().filter_map(plugin).collect() }));
+        let by_name: BTreeMap<_, _> = entries.iter().filter_map(plugin).collect();
+        let ids = by_name.values().map(|plugin| plugin.id).collect();
+        self.serving.store(Arc::new(Plugins { by_name }));
+        self.idle.serve(ids, self.context.clock.monotonic());
         self.seen.store(Arc::new(entries.clone()));
         if let Some(cache) = &self.cache {
             let in_use: Vec<_> =
@@ -357,10 +423,21 @@ impl PluginHost {
         }
     }
 
+    fn plugin(&self, entry: &Entry, version: &Arc<Version>, policy: &Policy) -> Plugin {
+        Plugin {
+            id: PluginId(self.ids.fetch_add(1, Ordering::Relaxed)),
+            version: Arc::clone(version),
+            shared: Arc::clone(&entry.shared),
+            policy: policy.clone(),
+            granted: Arc::clone(&entry.granted),
+            idle: Arc::clone(&self.idle),
+        }
+    }
+
     fn refuse(&self, entry: &Entry, problem: &Problem) {
         let serves = entry.version.as_ref().map(|v| &v.digest[..16]);
         tracing::warn!(plugin = problem.plugin, serves, "{}", problem.message);
-        self.metrics.reload("plugin", "refused");
+        self.context.metrics.reload("plugin", "refused");
     }
 
     fn tell(&self, report: &ScanReport) {
@@ -368,27 +445,45 @@ impl PluginHost {
             let plugins = self.serving.load();
             let digest = plugins.by_name.get(name).map(|p| p.digest().to_owned());
             tracing::info!(plugin = name, digest, "plugin serves");
-            self.metrics.reload("plugin", "ok");
+            self.context.metrics.reload("plugin", "ok");
         }
         for name in &report.removed {
-            tracing::warn!(plugin = name, "plugin is gone; its runs are held");
-            self.metrics.reload("plugin", "ok");
+            tracing::warn!(plugin = name, "plugin serves no more; its runs are held");
+            self.context.metrics.reload("plugin", "ok");
         }
     }
 }
 
-/// The first configuration in force that the version refuses.
-fn refused_config(entry: &Entry, version: &Version, judged: &Judged) -> Option<Problem> {
+impl Entry {
+    /// Takes what the settings grant it; whether that is other than before.
+    fn grant(&mut self, settings: &PluginSettings) -> bool {
+        let grants = &settings.policy(&self.shared.name).grants;
+        self.grants = grants.written();
+        let granted = Granted::new(grants, &settings.secrets);
+        let other = *self.granted != granted;
+        if other {
+            self.granted = Arc::new(granted);
+        }
+        other
+    }
+}
+
+/// The first configuration in force that the version refuses, and why.
+fn refused_config(entry: &Entry, version: &Version, judged: &Judged) -> Option<(String, Unfit)> {
     judged.configs.iter().find_map(|config| {
-        let reason = version.configure(&entry.shared, &judged.limits, config).err()?;
-        let message = format!("a step's configuration is refused: {reason}");
-        let plugin = entry.shared.name.to_string();
-        Some(Problem { plugin, kind: ProblemKind::Config(config.clone()), message })
+        let unfit = version.configure(&entry.shared, &judged.policy.limits, config).err()?;
+        Some((config.clone(), unfit))
     })
 }
 
-fn file_problem(plugin: &str, message: String) -> Problem {
-    Problem { plugin: plugin.to_owned(), kind: ProblemKind::File, message }
+fn config_problem(plugin: &str, config: &str, unfit: &Unfit) -> Problem {
+    let message = format!("a configuration in force is refused: {}", unfit.message());
+    Problem { plugin: plugin.to_owned(), kind: ProblemKind::Config(config.to_owned()), message }
+}
+
+fn file_problem(plugin: &str, message: &str) -> Problem {
+    // It may quote names that the component chose.
+    Problem { plugin: plugin.to_owned(), kind: ProblemKind::File, message: journal::line(message) }
 }
 
 fn shown(files: &[PathBuf]) -> String {
@@ -410,6 +505,7 @@ fn status(entry: &Entry) -> PluginStatus {
         name: entry.shared.name.to_string(),
         file: shown(&entry.files),
         state,
+        grants: entry.grants.clone(),
         error: entry.problem.as_ref().map(|p| p.message.clone()),
         serving: entry.version.as_deref().map(serving),
         calls,
@@ -427,9 +523,12 @@ fn serving(version: &Version) -> ServingStatus {
         version: version.metadata.version.clone(),
         description: version.metadata.description.clone(),
         config_schema: version.metadata.config_schema.clone(),
+        needs_body: version.metadata.needs_body,
+        header_names: version.metadata.header_names.clone(),
         exports: version.interfaces.exports.clone(),
         imports: version.interfaces.imports.clone(),
         size: version.size,
+        memory: version.memory,
         compile_ms: u64::try_from(version.compile_time.as_millis()).unwrap_or(u64::MAX),
         cached: version.cached,
         loaded_at: version.loaded_at.0,

@@ -14,6 +14,9 @@ pub struct PluginStatus {
     /// What is wrong with the file or a configuration, if anything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What the configuration grants it: `kv`, `secrets:NAME`, `reveal:NAME`.
+    #[serde(default)]
+    pub grants: Vec<String>,
     /// What serves; absent when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<ServingStatus>,
@@ -43,12 +46,19 @@ pub struct ServingStatus {
     /// JSON Schema of its configuration, where it declares one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<String>,
+    /// Whether it reads bodies; otherwise none is handed to it.
+    pub needs_body: bool,
+    /// The headers that it reads; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_names: Option<Vec<String>>,
     /// `filter`, `transform`, `verify`, `classify`.
     pub exports: Vec<String>,
     /// The interfaces it imports.
     pub imports: Vec<String>,
     /// Size of its file, in bytes.
     pub size: u64,
+    /// Linear memory that an instance starts with, in bytes.
+    pub memory: u64,
     /// How long loading its code took, in milliseconds.
     pub compile_ms: u64,
     /// Whether that was code compiled earlier.

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{AsContextMut, Engine, Store};
+use wasmtime::{AsContextMut, Engine, PoolConcurrencyLimitError, Store};
 
-use super::bindings::v0_1_0::exports::hookloom::plugin::{filter, lifecycle, transform};
+use super::bindings::v0_1_0::exports::hookloom::plugin::{classify, filter, lifecycle, transform, verify};
 use super::cache::{self, Cache};
 use super::call::{self, Failure};
+use super::compiler::Compiler;
 use super::component::{self, Interfaces};
-use super::engine;
 use super::guest::{Guest, Shared};
-use super::limits::Limits;
+use super::limits::{DESCRIPTION_BYTES, Limits};
+use super::settings::{Grants, Policy};
 use crate::model::Millis;
 
 /// In bytes; the unit of a component's declared memory.
@@ -28,6 +29,8 @@ pub(super) struct Version {
     pub(super) digest: String,
     /// The file's, in bytes.
     pub(super) size: u64,
+    /// Its largest linear memory as an instance starts, in bytes.
+    pub(super) memory: u64,
     /// Zero when the code came from the cache.
     pub(super) compile_time: Duration,
     pub(super) cached: bool,
@@ -39,6 +42,8 @@ pub(super) struct Exports {
     pub(super) lifecycle: lifecycle::GuestIndices,
     pub(super) filter: Option<filter::GuestIndices>,
     pub(super) transform: Option<transform::GuestIndices>,
+    pub(super) verify: Option<verify::GuestIndices>,
+    pub(super) classify: Option<classify::GuestIndices>,
 }
 
 /// What `describe` said, as far as it matters later.
@@ -52,25 +57,57 @@ pub(super) struct Metadata {
     pub(super) config_schema: Option<String>,
 }
 
+/// Why there is no version, or none that takes its configuration; with a message for whoever
+/// put the file there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is the file's doing: it comes to the same each time.
+    File(String),
+    /// The machine was not able to tell, now; it may be later.
+    Machine(String),
+}
+
+impl Unfit {
+    /// For people.
+    pub(super) fn message(&self) -> &str {
+        let (Self::File(message) | Self::Machine(message)) = self;
+        message
+    }
+
+    /// What ended a guest: for want of room, or by its own doing.
+    fn ended(error: &wasmtime::Error, guest: &Guest, what: &str) -> Self {
+        let message = format!("{what}: {}", call::explain(error, guest).1);
+        if error.is::<PoolConcurrencyLimitError>() { Self::Machine(message) } else { Self::File(message) }
+    }
+}
+
+impl From<String> for Unfit {
+    fn from(message: String) -> Self {
+        Self::File(message)
+    }
+}
+
 /// What loading needs beside the component.
 pub(super) struct Loader<'a> {
     pub(super) engine: &'a Engine,
     pub(super) linker: &'a Linker<Guest>,
     pub(super) cache: Option<&'a Cache>,
+    pub(super) compiler: &'a Compiler,
     pub(super) shared: &'a Arc<Shared>,
     pub(super) limits: &'a Limits,
+    pub(super) grants: &'a Grants,
 }
 
 impl Loader<'_> {
-    /// From the bytes of a file to a version that described itself, or a message for
-    /// whoever put it there.
-    pub(super) fn load(&self, wasm: &[u8], digest: String) -> Result<Version, String> {
+    /// From the bytes of a file to a version that described itself.
+    pub(super) fn load(&self, wasm: &[u8], digest: String) -> Result<Version, Unfit> {
         component::check_bytes(wasm)?;
         let started = self.shared.clock.monotonic();
         let (component, cached) = self.component(wasm, &digest)?;
         let compile_time = self.shared.clock.monotonic().saturating_sub(started);
         let interfaces = component::check_interfaces(self.engine, &component)?;
-        self.check_resources(&component)?;
+        component::check_grants(&self.shared.name, &interfaces.imports, self.grants)?;
+        let memory = self.check_resources(&component)?;
         // The first call would pay for it otherwise.
         component.initialize_copy_on_write_image().map_err(|e| format!("cannot be prepared: {e:#}"))?;
         let pre = self
@@ -87,6 +124,7 @@ impl Loader<'_> {
             interfaces,
             digest,
             size: wasm.len() as u64,
+            memory,
             compile_time,
             cached,
             loaded_at: self.shared.clock.now(),
@@ -94,7 +132,7 @@ impl Loader<'_> {
     }
 
     /// Compiled code, from the cache or freshly made and kept there.
-    fn component(&self, wasm: &[u8], digest: &str) -> Result<(Component, bool), String> {
+    fn component(&self, wasm: &[u8], digest: &str) -> Result<(Component, bool), Unfit> {
         if let Some(code) = self.cache.and_then(|cache| cache.compiled(digest)) {
             match deserialize(self.engine, &code) {
                 Ok(component) => return Ok((component, true)),
@@ -103,11 +141,7 @@ impl Loader<'_> {
                 }
             }
         }
-        let compiler = engine::compiler().map_err(|e| e.to_string())?;
-        let code = compiler
-            .precompile_component(wasm)
-            .map_err(|e| format!("not a valid component; is the file complete? {e:#}"))?;
-        drop(compiler);
+        let code = self.compiler.compile(wasm, self.limits)?;
         if let Some(cache) = self.cache
             && let Err(error) = cache.keep_compiled(digest, &code)
         {
@@ -117,22 +151,18 @@ impl Loader<'_> {
         Ok((component, false))
     }
 
-    fn check_resources(&self, component: &Component) -> Result<(), String> {
-        let Some(needed) = component.resources_required() else { return Ok(()) };
-        let limit = self.limits.memory as u64;
-        match needed.max_initial_memory_size.map(|pages| pages.saturating_mul(WASM_PAGE)) {
-            Some(memory) if memory > limit => Err(format!(
-                "starts with {memory} bytes of memory, and its limit is {limit}: raise `memory` for this plugin"
-            )),
-            _ => Ok(()),
-        }
+    /// The memory that an instance starts with, if that is within the limit.
+    fn check_resources(&self, component: &Component) -> Result<u64, String> {
+        let pages = component.resources_required().and_then(|needed| needed.max_initial_memory_size);
+        let memory = pages.unwrap_or(0).saturating_mul(WASM_PAGE);
+        check_memory(memory, self.limits)?;
+        Ok(memory)
     }
 
-    fn describe(&self, pre: &InstancePre<Guest>, exports: &Exports) -> Result<Metadata, String> {
+    fn describe(&self, pre: &InstancePre<Guest>, exports: &Exports) -> Result<Metadata, Unfit> {
         let mut store = self.store();
         let described = describe(pre, exports, &mut store);
-        described
-            .map_err(|error| format!("fails to describe itself: {}", call::explain(&error, store.data()).1))
+        described.map_err(|error| Unfit::ended(&error, store.data(), "fails to describe itself"))
     }
 
     fn store(&self) -> Store<Guest> {
@@ -150,6 +180,12 @@ fn describe(
     let instance = pre.instantiate(store.as_context_mut())?;
     let said =
         exports.lifecycle.load(store.as_context_mut(), &instance)?.call_describe(store.as_context_mut())?;
+    let lists = said.header_names.iter().flatten().chain(&said.config_schema);
+    let size: usize =
+        [&said.name, &said.version, &said.description].into_iter().chain(lists).map(String::len).sum();
+    if size > DESCRIPTION_BYTES {
+        wasmtime::bail!("says {size} bytes, and the limit is {DESCRIPTION_BYTES}");
+    }
     Ok(Metadata {
         name: said.name,
         version: said.version,
@@ -160,21 +196,35 @@ fn describe(
     })
 }
 
+/// Whether what starts with so much memory, in bytes, can start at all.
+fn check_memory(memory: u64, limits: &Limits) -> Result<(), String> {
+    let limit = limits.memory as u64;
+    if memory <= limit {
+        return Ok(());
+    }
+    Err(format!(
+        "starts with {memory} bytes of memory, and its limit is {limit}: raise `memory` for this plugin"
+    ))
+}
+
 impl Version {
-    /// Asks a fresh instance whether it takes that configuration.
-    pub(super) fn configure(
-        &self,
-        shared: &Arc<Shared>,
-        limits: &Limits,
-        config: &str,
-    ) -> Result<(), String> {
+    /// Whether it can run under that policy: with a grant for each import that needs one,
+    /// and with the memory that it starts with.
+    pub(super) fn fits(&self, plugin: &str, policy: &Policy) -> bool {
+        component::check_grants(plugin, &self.interfaces.imports, &policy.grants).is_ok()
+            && check_memory(self.memory, &policy.limits).is_ok()
+    }
+
+    /// Asks a fresh instance whether it takes that configuration within those limits.
+    pub(super) fn configure(&self, shared: &Arc<Shared>, limits: &Limits, config: &str) -> Result<(), Unfit> {
+        check_memory(self.memory, limits)?;
         let mut store = Guest::store(self.pre.engine(), shared, limits, None);
         store.data_mut().meter.be_patient();
         match call::instance(self, &mut store, config) {
             Ok(_) => Ok(()),
-            Err(Failure::Said(_, reason)) => Err(reason),
+            Err(Failure::Said(_, reason)) => Err(Unfit::File(reason)),
             Err(Failure::Ended(error)) => {
-                Err(format!("fails to take its configuration: {}", call::explain(&error, store.data()).1))
+                Err(Unfit::ended(&error, store.data(), "fails to take its configuration"))
             }
         }
     }
@@ -187,6 +237,8 @@ impl Exports {
             lifecycle: lifecycle::GuestIndices::new(pre)?,
             filter: has("filter").then(|| filter::GuestIndices::new(pre)).transpose()?,
             transform: has("transform").then(|| transform::GuestIndices::new(pre)).transpose()?,
+            verify: has("verify").then(|| verify::GuestIndices::new(pre)).transpose()?,
+            classify: has("classify").then(|| classify::GuestIndices::new(pre)).transpose()?,
         })
     }
 }
@@ -194,7 +246,8 @@ impl Exports {
 /// Loads compiled code into the serving engine.
 #[expect(unsafe_code, reason = "compiled code can only be loaded so; see below")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` was made by wasmtime in this process, or read from the cache,
+    // SAFETY: `code` was made by wasmtime, in this process or in a child that is this
+    // program and reads nothing but the component; or it was read from the cache,
     // whose module says why that is as good. A mismatch of engines is found by
     // wasmtime itself.
     unsafe { Component::deserialize(engine, code) }

@@ -186,6 +186,7 @@ impl sync::io::streams::HostOutputStream for Guest {
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+        self.receive(bytes.len()).map_err(|flood| StreamError::Trap(flood.into()))?;
         io::streams::HostOutputStream::write(&mut self.table, stream, bytes)
     }
 
@@ -194,6 +195,7 @@ impl sync::io::streams::HostOutputStream for Guest {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
+        self.receive(bytes.len()).map_err(|flood| StreamError::Trap(flood.into()))?;
         self.now(async |table| {
             io::streams::HostOutputStream::blocking_write_and_flush(table, stream, bytes).await
         })

@@ -11,7 +11,7 @@ use super::PluginError;
 
 /// Stack of a worker, in bytes: several times what wasm may use of it, because an
 /// overflow of the native stack would end the process.
-const STACK: usize = 4 << 20;
+pub(super) const STACK: usize = 4 << 20;
 
 /// Work for a worker. It answers its caller itself.
 pub type Job = Box<dyn FnOnce() + Send>;
