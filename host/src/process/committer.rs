@@ -1,7 +1,10 @@
 //! Commits processed runs, many in one call of the store, and hands their deliveries
 //! over.
 
+use std::collections::BTreeSet;
+use std::future::{Future as _, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
@@ -12,6 +15,8 @@ use crate::metrics::Metrics;
 use crate::model::{DeliveryId, DeliveryState, Run};
 use crate::store::{Committed, RunEnd, RunResult, Store, StoreError};
 
+use super::overlay::touched;
+use super::pending::Pending;
 use super::{Changes, DeliveryHandoff, Done};
 
 /// Calls of the store under way at once: one on the disk and one filling up behind it.
@@ -25,7 +30,18 @@ pub(super) struct Committer {
     pub(super) changes: Changes,
     pub(super) metrics: Arc<Metrics>,
     pub(super) alerts: Alerts,
+    pub(super) pending: Arc<Pending>,
     pub(super) committed: mpsc::UnboundedSender<Ended>,
+}
+
+/// What is remembered of a result while the store has it.
+struct Ending {
+    run: Run,
+    word: &'static str,
+    /// Of what its plugins wrote.
+    version: u64,
+    /// The plugins whose values it read or wrote.
+    touched: BTreeSet<String>,
 }
 
 /// What a commit gives back.
@@ -50,10 +66,15 @@ impl Committer {
                 break;
             }
             let (committer, shutdown) = (committer.clone(), shutdown.clone());
-            tokio::spawn(async move {
+            let mut commit = Box::pin(async move {
                 committer.commit(jobs.into_iter().flatten().collect(), &shutdown).await;
                 drop(slot);
             });
+            // It is begun here, so that the store is asked in the order in which results
+            // came: what one built on is there before it.
+            if poll_fn(|context| Poll::Ready(commit.as_mut().poll(context))).await.is_pending() {
+                tokio::spawn(commit);
+            }
         }
         // Every slot back means that every commit has ended.
         let _ = slots.acquire_many(u32::try_from(CONCURRENT_BATCHES).unwrap_or(u32::MAX)).await;
@@ -74,7 +95,8 @@ impl Committer {
                 }
                 held = true;
             }
-            runs.push((run, word(&result.end)));
+            let (word, version, touched) = (word(&result.end), result.state.version, touched(&result.state));
+            runs.push(Ending { run, word, version, touched });
             results.push(result);
         }
         let (mut ended, mut bytes) = (0, 0);
@@ -82,7 +104,7 @@ impl Committer {
             let Some(committed) = self.commit_in_store(results, shutdown).await else { return };
             let size = |runs: &[Run]| runs.iter().map(|run| run.event.size()).sum::<usize>();
             let repeated = again.len();
-            (ended, bytes) = (committed.count, runs.iter().map(|(run, _)| run.event.size()).sum());
+            (ended, bytes) = (committed.count, runs.iter().map(|ending| ending.run.event.size()).sum());
             self.hand_over(runs, committed, &mut again);
             ended -= again.len() - repeated;
             bytes -= size(&again[repeated..]);
@@ -94,10 +116,11 @@ impl Committer {
         let _ = self.committed.send(Ended { count: ended, bytes, again });
     }
 
-    fn hand_over(&self, runs: Vec<(Run, &'static str)>, committed: Batch<'_>, again: &mut Vec<Run>) {
+    fn hand_over(&self, runs: Vec<Ending>, committed: Batch<'_>, again: &mut Vec<Run>) {
         let mut deliveries = Vec::new();
         let mut claimable = false;
-        for ((run, word), committed) in runs.into_iter().zip(committed.items) {
+        for (Ending { run, word, version, touched }, committed) in runs.into_iter().zip(committed.items) {
+            self.pending.settle(version, matches!(committed, Committed::Done(_)));
             match committed {
                 Committed::Done(created) => {
                     self.metrics.run(&run.route, word);
@@ -105,7 +128,11 @@ impl Committer {
                     claimable |= created.claimable;
                     self.tell_of_dead(&run, created.dead);
                 }
-                Committed::Conflict => again.push(run),
+                Committed::Conflict => {
+                    self.metrics.run(&run.route, "repeat");
+                    self.pending.refuse(run.lease, touched);
+                    again.push(run);
+                }
                 Committed::Stale => {
                     tracing::warn!(event = %run.event.id, route = run.route, "a run's lease had ended; its result is dropped");
                 }
@@ -151,7 +178,7 @@ impl Committer {
                     let items = self.commit_each(results, shutdown).await?;
                     return Some(Batch { items, room: None, count });
                 }
-                refuse(&mut results, &error);
+                self.refuse(&mut results, &error);
             }
             tokio::select! {
                 () = shutdown.hard.cancelled() => return None,
@@ -168,7 +195,7 @@ impl Committer {
             let items = loop {
                 match self.store.commit_processed(alone.clone(), None).await {
                     Ok(items) => break items,
-                    Err(error @ StoreError::Other(_)) => refuse(&mut alone, &error),
+                    Err(error @ StoreError::Other(_)) => self.refuse(&mut alone, &error),
                     Err(_) => {}
                 }
                 shutdown.hard.run_until_cancelled(tokio::time::sleep(BACK_OFF)).await?;
@@ -177,14 +204,15 @@ impl Committer {
         }
         Some(committed)
     }
-}
 
-/// Makes failures, which the store can take, of results that it does not: there they can
-/// be seen and replayed.
-fn refuse(results: &mut [RunResult], error: &StoreError) {
-    for result in results {
-        result.end = RunEnd::Failed(format!("its result cannot be stored: {error}"));
-        result.steps = Vec::new();
+    /// Makes failures, which the store can take, of results that it does not: there they can
+    /// be seen and replayed.
+    fn refuse(&self, results: &mut [RunResult], error: &StoreError) {
+        for result in results {
+            result.end = RunEnd::Failed(format!("its result cannot be stored: {error}"));
+            result.steps = Vec::new();
+            self.pending.settle(result.state.version, false);
+        }
     }
 }
 

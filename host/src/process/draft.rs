@@ -22,6 +22,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Before any step: with the attributes that the source gave the event.
+    pub(super) fn of(event: &Event) -> Self {
+        Self { attributes: event.attributes.clone(), ..Self::default() }
+    }
+
     /// The event as the next step is to see it.
     pub(super) fn input<'a>(&'a self, event: &'a Event) -> CallInput<'a> {
         CallInput {
@@ -127,6 +132,20 @@ impl Draft {
         route.to.iter().filter(narrowed)
     }
 
+    /// Bytes that it holds beside the event as it was received.
+    pub(super) fn size(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let names = |names: &[String]| names.iter().map(String::len).sum::<usize>();
+        self.body.as_ref().map_or(0, Bytes::len)
+            + text(&self.content_type)
+            + text(&self.event_type)
+            + text(&self.suffix)
+            + self.set_headers.iter().map(|h| h.name.len() + h.value.len()).sum::<usize>()
+            + names(&self.remove_headers)
+            + self.attributes.iter().map(|a| a.name.len() + a.value.len()).sum::<usize>()
+            + self.destinations.as_deref().map_or(0, names)
+    }
+
     /// What is stored and sent.
     pub(super) fn message(&self) -> Message {
         Message {
@@ -192,6 +211,24 @@ mod tests {
         assert_eq!(draft.remove_headers, ["x-b"]);
         assert_eq!(draft.body.as_deref(), Some(b"one".as_slice()));
         assert_eq!(draft.content_type.as_deref(), Some("text/plain"));
+    }
+
+    #[test]
+    fn everything_that_a_step_can_set_has_a_size() {
+        let text = |length: usize| Some("x".repeat(length));
+        let message = PluginMessage {
+            body: Some(Bytes::from_static(b"1")),
+            content_type: text(10),
+            event_type: text(100),
+            set_headers: vec![header("x", &"x".repeat(999))],
+            remove_headers: vec!["x".repeat(10_000)],
+            attributes: vec![Attribute { name: "x".into(), value: "x".repeat(99_999) }],
+            destinations: Some(vec!["a".into()]),
+            idempotency_suffix: text(5),
+        };
+        assert_eq!(Draft::default().size(), 0);
+        let draft = Draft::default().apply(message, &route()).unwrap();
+        assert_eq!(draft.size(), 111_111 + "a".len() + 5);
     }
 
     #[test]

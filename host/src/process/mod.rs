@@ -2,30 +2,34 @@
 
 mod committer;
 mod draft;
+mod overlay;
+mod pending;
 mod pipeline;
+mod processor;
 mod queue;
+mod resume;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Notify, mpsc, watch};
 
-use crate::alerts::{self, Alert, Alerts};
+use crate::alerts::Alerts;
 use crate::budget::Budget;
-use crate::clock::Clock;
+use crate::clock::{Clock, Random};
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
-use crate::model::{Delivery, Route, Run, Step, StepRecord, StepVerdict};
-use crate::plugin::{Call, CallInput, PluginHost, Plugins, Workers};
-use crate::store::{Resumed, RunEnd, RunLease, RunResult, StateChanges, Store};
+use crate::model::{Delivery, Route, Run};
+use crate::plugin::{PluginHost, StateReader, Workers};
+use crate::store::{RunLease, RunResult, Store};
 
-use pipeline::Processed;
-use queue::{Job, JobEnd, Queue};
+use pending::Pending;
+use processor::Processor;
+use queue::{JobEnd, Queue};
+use resume::Resumer;
 
 /// How long a run may be away from the store: above the longest chain of calls
 /// (`pipeline::MAX_TIME`) and the wait of a full queue in front of it.
@@ -37,9 +41,6 @@ pub const MAX_IN_FLIGHT: usize = 4096;
 pub const MAX_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// Runs that are taken in at once.
 const MAX_INTAKE: usize = 256;
-/// A job that has taken this long begins no further run: its worker is asked for by
-/// others, and what it has done is waiting for its commit.
-const JOB_TIME: Duration = Duration::from_millis(5);
 /// A missed bell costs at most this.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -54,6 +55,8 @@ pub struct Parts {
     pub routes: Arc<ArcSwap<Routes>>,
     /// The plugins in force.
     pub plugins: Arc<PluginHost>,
+    /// Where their durable values are read.
+    pub state: Arc<dyn StateReader>,
     /// The threads that call them.
     pub workers: Arc<Workers>,
     /// Runs that were claimed when they were accepted.
@@ -68,6 +71,8 @@ pub struct Parts {
     pub handoff: DeliveryHandoff,
     /// Time.
     pub clock: Clock,
+    /// Tells versions of durable values apart.
+    pub random: Random,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// What operators want to hear of.
@@ -88,24 +93,40 @@ pub struct DeliveryHandoff {
 /// Counts the changes of plugins and configuration, so that a run that was held by an
 /// older state than today's is looked at again. Cloning shares.
 #[derive(Clone, Debug, Default)]
-pub struct Changes(Arc<(AtomicU64, Notify)>);
+pub struct Changes(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    count: AtomicU64,
+    /// Runs were held that have not seen the last change.
+    missed: AtomicBool,
+    bell: Notify,
+}
 
 impl Changes {
-    /// Something changed: held runs become due.
+    /// Something changed: held runs that it concerns become due.
     pub fn announce(&self) {
-        self.0.0.fetch_add(1, Ordering::AcqRel);
-        self.look_again();
+        self.0.count.fetch_add(1, Ordering::AcqRel);
+        self.0.bell.notify_one();
     }
 
     /// Nothing changed, but runs were held that have not seen the last change. Not a
-    /// change of its own: it would send every held run round again, and those would
-    /// find others that have not seen it.
+    /// change of its own: it would send held runs round again, and those would find
+    /// others that have not seen it.
     fn look_again(&self) {
-        self.0.1.notify_one();
+        self.0.missed.store(true, Ordering::Release);
+        self.0.bell.notify_one();
+    }
+
+    /// Returns once something has changed or was missed; true: it was missed, so what
+    /// was seen before says nothing of what holds runs.
+    async fn changed(&self) -> bool {
+        self.0.bell.notified().await;
+        self.0.missed.swap(false, Ordering::AcqRel)
     }
 
     fn count(&self) -> u64 {
-        self.0.0.load(Ordering::Acquire)
+        self.0.count.load(Ordering::Acquire)
     }
 }
 
@@ -121,7 +142,8 @@ struct Done {
 /// under way are committed; at the hard stage nothing is waited for.
 pub async fn run(parts: Parts, shutdown: Shutdown) {
     let Parts { store, routes, plugins, workers, mut runs, bell, budget, .. } = parts;
-    let Parts { changes, handoff, clock, metrics, alerts, .. } = parts;
+    let Parts { changes, handoff, clock, random, metrics, alerts, state, .. } = parts;
+    let pending = Arc::new(Pending::new(state, random));
     let (done, finished) = mpsc::unbounded_channel();
     let (committed, mut commits) = mpsc::unbounded_channel();
     let (freed, mut job_ends) = mpsc::unbounded_channel();
@@ -131,15 +153,27 @@ pub async fn run(parts: Parts, shutdown: Shutdown) {
         changes: changes.clone(),
         metrics: metrics.clone(),
         alerts: alerts.clone(),
+        pending: pending.clone(),
         committed,
     };
     let committing = tokio::spawn(commit.run(finished, shutdown.clone()));
-    let resuming = tokio::spawn(resume_held(store.clone(), changes.clone(), bell.clone(), shutdown.clone()));
-    let queue = Queue::new(workers.count());
     let soft = shutdown.soft.clone();
+    let drained = Arc::new(watch::Sender::new(false));
+    let resumer = Resumer {
+        store: store.clone(),
+        routes: routes.clone(),
+        plugins: plugins.clone(),
+        changes: changes.clone(),
+        bell: bell.clone(),
+        drained: drained.clone(),
+        soft: soft.clone(),
+    };
+    let resuming = tokio::spawn(resumer.run());
+    let queue = Queue::new(workers.count());
     let processor =
-        Processor { routes, plugins, workers, changes, clock, metrics, alerts, soft, done, freed };
-    let mut stage = Stage { store, processor, queue, in_flight: 0, budget, next_claim: Duration::ZERO };
+        Processor { routes, plugins, pending, workers, changes, clock, metrics, alerts, soft, done, freed };
+    let mut stage =
+        Stage { store, processor, queue, in_flight: 0, budget, next_claim: Duration::ZERO, drained };
 
     let mut batch = Vec::new();
     let mut open = true;
@@ -184,6 +218,8 @@ struct Stage {
     in_flight: usize,
     budget: Budget,
     next_claim: Duration,
+    /// Whether the last claim found all that is due.
+    drained: Arc<watch::Sender<bool>>,
 }
 
 impl Stage {
@@ -210,9 +246,9 @@ impl Stage {
     }
 
     fn committed(&mut self, committed: committer::Ended) {
-        self.in_flight -= committed.count + committed.again.len();
+        self.in_flight -= committed.count;
         self.budget.give_back(committed.bytes);
-        self.take_in(committed.again);
+        self.queue.push_first(committed.again);
     }
 
     async fn job_ended(&mut self, end: JobEnd) {
@@ -241,6 +277,9 @@ impl Stage {
             Ok(claimed) => {
                 self.budget.take(claimed.items.iter().map(|run| run.event.size()).sum());
                 let wait = claimed.next_due.map_or(POLL, |due| clock.now().until(due).min(POLL));
+                if !wait.is_zero() {
+                    self.drained.send_replace(true);
+                }
                 self.take_in(claimed.items);
                 wait
             }
@@ -259,149 +298,6 @@ impl Stage {
         }
         if let Err(error) = self.store.release(leases, Vec::new()).await {
             tracing::debug!(%error, "runs were not given back; their leases end by themselves");
-        }
-    }
-}
-
-/// Makes held runs due whenever plugins or configuration changed, and once at start.
-async fn resume_held(store: Arc<dyn Store>, changes: Changes, bell: Arc<Notify>, shutdown: Shutdown) {
-    /// Runs in one transaction: accepts wait no longer than this many updates take.
-    const STEP: usize = 500;
-    loop {
-        let mut after = 0;
-        loop {
-            match store.resume_held(after, STEP).await {
-                Ok(Resumed { count, last }) => {
-                    if count > 0 {
-                        bell.notify_one();
-                    }
-                    if count < STEP {
-                        break;
-                    }
-                    after = last;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "held runs cannot be resumed; trying again");
-                    if shutdown.soft.run_until_cancelled(tokio::time::sleep(POLL)).await.is_none() {
-                        return;
-                    }
-                }
-            }
-        }
-        tokio::select! {
-            () = shutdown.soft.cancelled() => return,
-            () = changes.0.1.notified() => {}
-        }
-    }
-}
-
-/// Turns runs into results on the worker threads.
-#[derive(Clone)]
-struct Processor {
-    routes: Arc<ArcSwap<Routes>>,
-    plugins: Arc<PluginHost>,
-    workers: Arc<Workers>,
-    changes: Changes,
-    clock: Clock,
-    metrics: Arc<Metrics>,
-    alerts: Alerts,
-    /// Begin no further run.
-    soft: CancellationToken,
-    done: mpsc::UnboundedSender<Vec<Done>>,
-    freed: mpsc::UnboundedSender<JobEnd>,
-}
-
-impl Processor {
-    async fn submit(&self, job: Job) {
-        let processor = self.clone();
-        if self.workers.submit(Box::new(move || processor.process_all(job))).await.is_err() {
-            tracing::error!("no worker takes runs; they are claimed again at the next start");
-        }
-    }
-
-    fn process_all(self, mut job: Job) {
-        // One snapshot for the whole job. The count is read first: what changes after
-        // it is noticed when a run turns out to be held.
-        let saw = self.changes.count();
-        let routes = self.routes.load_full();
-        let plugins = self.plugins.plugins();
-        let start = self.clock.monotonic();
-        let took = || self.clock.monotonic().saturating_sub(start);
-        let mut runs = std::mem::take(&mut job.runs).into_iter();
-        let mut done = Vec::with_capacity(runs.len());
-        while !self.soft.is_cancelled()
-            && took() < JOB_TIME
-            && let Some(run) = runs.next()
-        {
-            let result = self.guarded(&run, &routes, &plugins);
-            done.push(Done { run, result, saw });
-        }
-        let end = job.end(done.len(), runs.collect(), took());
-        // Nobody listens after a hard stop; the runs are claimed again at the next start.
-        if !done.is_empty() {
-            let _ = self.done.send(done);
-        }
-        let _ = self.freed.send(end);
-    }
-
-    /// A bug in the gateway fails its run, where it can be seen, and no other.
-    fn guarded(&self, run: &Run, routes: &Routes, plugins: &Plugins) -> RunResult {
-        let processed = catch_unwind(AssertUnwindSafe(|| self.process_one(run, routes, plugins)));
-        let Processed { end, steps } = processed.unwrap_or_else(|_| {
-            tracing::error!(event = %run.event.id, route = run.route, "processing a run panicked");
-            Processed { end: RunEnd::Failed("processing it panicked".to_owned()), steps: Vec::new() }
-        });
-        self.alert(run, &steps);
-        let (event, state) = (run.event.clone(), StateChanges::default());
-        RunResult { run: RunLease::from(run), event, end, steps, state }
-    }
-
-    /// Tells of plugins that failed, which is not what they answer when an event is none
-    /// of theirs. What fails on an alert is not told as another one.
-    fn alert(&self, run: &Run, steps: &[StepRecord]) {
-        if run.event.source == alerts::SOURCE {
-            return;
-        }
-        for step in steps.iter().filter(|step| step.verdict.is_failure()) {
-            self.alerts.raise(Alert::PluginFailed {
-                plugin: step.plugin.clone(),
-                route: run.route.clone(),
-                event: run.event.id.clone(),
-                reason: format!("{}: {}", step.verdict.as_str(), step.reason.as_deref().unwrap_or_default()),
-            });
-        }
-    }
-
-    fn process_one(&self, run: &Run, routes: &Routes, plugins: &Plugins) -> Processed {
-        match routes.get(&run.route) {
-            Some(route) => pipeline::process(run, route, self.clock.now(), &mut |step, input| {
-                let (digest, call) = call_plugin(plugins, step, input);
-                self.metrics.step(&route.name, &step.plugin, call.verdict.as_str(), call.took);
-                (digest, call)
-            }),
-            None => {
-                let reason = format!("the route \"{}\" is not in the configuration", run.route);
-                Processed { end: RunEnd::Held(reason), steps: Vec::new() }
-            }
-        }
-    }
-}
-
-fn call_plugin(plugins: &Plugins, step: &Step, input: &CallInput<'_>) -> (String, Call) {
-    match plugins.get(&step.plugin) {
-        Some(plugin) => (plugin.digest().to_owned(), plugin.call(&step.config, input)),
-        None => {
-            let reason = Some("the plugin is not in the plugins folder, or does not load".to_owned());
-            (
-                String::new(),
-                Call {
-                    verdict: StepVerdict::Missing,
-                    reason,
-                    output: None,
-                    took: Duration::ZERO,
-                    log_dropped: 0,
-                },
-            )
         }
     }
 }

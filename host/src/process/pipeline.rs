@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::model::{
     DeliveryId, Event, Line, MessageKey, Millis, OnError, Route, Run, Step, StepRecord, StepVerdict,
 };
-use crate::plugin::{Call, CallInput, Output, PluginMessage};
+use crate::plugin::{Call, CallInput, Output, PluginMessage, shortened};
 use crate::store::{NewDelivery, RunEnd};
 
 use super::draft::Draft;
@@ -23,15 +21,59 @@ pub(super) struct Processed {
 /// Messages that one run may be at any step. A step's own limit is on one call; splits
 /// behind splits multiply.
 const MAX_MESSAGES: usize = 1_000;
-/// Bytes of bodies that its steps may have made, together.
+/// Bytes that these may have together, all that steps can set included.
 const MAX_BYTES: usize = 32 << 20;
 /// Wall-clock time of all its calls: a run's lease outlasts it.
 pub(super) const MAX_TIME: Duration = Duration::from_mins(5);
-/// Of a plugin's reason, so much is kept.
-const REASON_BYTES: usize = 1 << 10;
 
-/// One call of a step: the digest of the component that ran, and what it said.
-pub(super) type StepCall<'a> = dyn FnMut(&Step, &CallInput<'_>) -> (String, Call) + 'a;
+/// The component that ran; empty when none did.
+#[derive(Debug, Default)]
+pub(super) struct Ran {
+    pub(super) digest: String,
+    /// By its own account.
+    pub(super) version: String,
+}
+
+/// How steps are called.
+pub(super) trait StepCalls {
+    /// The calls that follow are another step's.
+    fn begin_step(&mut self);
+    /// Calls a step: what ran, and what it said.
+    fn call(&mut self, step: &Step, input: &CallInput<'_>) -> (Ran, Call);
+    /// What the last call said cannot be used: what it wrote is undone, as after an error.
+    fn take_back(&mut self);
+    /// What the step's calls said cannot be used together: what all of them wrote is undone.
+    fn take_back_step(&mut self);
+}
+
+/// What a step's messages may still be.
+#[derive(Clone, Copy)]
+struct Budget {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    const WHOLE: Self = Self { messages: MAX_MESSAGES, bytes: MAX_BYTES };
+
+    fn spend(&mut self, draft: &Draft) -> Result<(), String> {
+        self.messages = self
+            .messages
+            .checked_sub(1)
+            .ok_or_else(|| format!("the run would be more than {MAX_MESSAGES} messages"))?;
+        self.bytes = self
+            .bytes
+            .checked_sub(draft.size())
+            .ok_or_else(|| format!("the run would be more than {MAX_BYTES} bytes of messages"))?;
+        Ok(())
+    }
+
+    /// For a message that is there already, and stays whether there is room or not.
+    fn spend_anyway(&mut self, draft: &Draft) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(draft.size());
+    }
+}
 
 /// Why a run ends before its last step.
 enum Stop {
@@ -50,10 +92,10 @@ struct Pipeline<'a> {
 }
 
 /// Runs the steps of `route` over the run's event.
-pub(super) fn process(run: &Run, route: &Route, now: Millis, call: &mut StepCall<'_>) -> Processed {
+pub(super) fn process(run: &Run, route: &Route, now: Millis, calls: &mut dyn StepCalls) -> Processed {
     let steps = Vec::with_capacity(route.steps.len());
     let mut pipeline = Pipeline { run, route, now, steps, spent: Duration::ZERO };
-    let end = match pipeline.all_steps(call) {
+    let end = match pipeline.all_steps(calls) {
         Ok(drafts) => RunEnd::Processed(deliveries(run, route, &drafts)),
         Err(end) => end,
     };
@@ -61,15 +103,16 @@ pub(super) fn process(run: &Run, route: &Route, now: Millis, call: &mut StepCall
 }
 
 impl Pipeline<'_> {
-    fn all_steps(&mut self, call: &mut StepCall<'_>) -> Result<Vec<Draft>, RunEnd> {
-        let mut drafts = vec![Draft::default()];
+    fn all_steps(&mut self, calls: &mut dyn StepCalls) -> Result<Vec<Draft>, RunEnd> {
+        let mut drafts = vec![Draft::of(&self.run.event)];
         for step in &self.route.steps {
             let mut next = Vec::with_capacity(drafts.len());
             let mut kept = Vec::with_capacity(drafts.len());
             let mut dropped = None;
+            let mut budget = Budget::WHOLE;
+            calls.begin_step();
             for draft in &drafts {
-                let made = self.one_call(step, draft, call);
-                match made.and_then(|made| self.within_budget(step, draft, &next, made)) {
+                match self.one_call(step, draft, &mut budget, calls) {
                     Ok(made) => {
                         next.extend(made);
                         kept.push(draft);
@@ -80,6 +123,7 @@ impl Pipeline<'_> {
             }
             if let Some(suffix) = repeated_suffix(&next) {
                 let reason = format!("the idempotency suffix \"{suffix}\" occurs twice in the run");
+                calls.take_back_step();
                 self.mark_bad_output(&reason);
                 match self.failed(step, &reason) {
                     Ok(()) => next = kept.into_iter().cloned().collect(),
@@ -95,14 +139,21 @@ impl Pipeline<'_> {
         Ok(drafts)
     }
 
-    fn one_call(&mut self, step: &Step, draft: &Draft, call: &mut StepCall<'_>) -> Result<Vec<Draft>, Stop> {
+    fn one_call(
+        &mut self,
+        step: &Step,
+        draft: &Draft,
+        budget: &mut Budget,
+        calls: &mut dyn StepCalls,
+    ) -> Result<Vec<Draft>, Stop> {
         let event: &Arc<Event> = &self.run.event;
-        let (digest, Call { verdict, reason, output, took, .. }) = call(step, &draft.input(event));
+        let (ran, Call { verdict, reason, output, took, .. }) = calls.call(step, &draft.input(event));
+        let Ran { digest, version } = ran;
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let reason = reason.map(shortened);
+        let reason = reason.as_deref().map(shortened);
         self.spent = self.spent.saturating_add(took);
         let plugin = step.plugin.clone();
-        self.steps.push(StepRecord { plugin, digest, verdict, reason: reason.clone(), micros });
+        self.steps.push(StepRecord { plugin, digest, version, verdict, reason: reason.clone(), micros });
         let reason = reason.unwrap_or_default();
         if verdict.holds() {
             return Err(Stop::End(RunEnd::Held(format!("{}: {reason}", step.plugin))));
@@ -111,65 +162,62 @@ impl Pipeline<'_> {
             let spent = format!("{}: the run took more than {MAX_TIME:?} in its calls", step.plugin);
             return Err(Stop::End(RunEnd::Failed(spent)));
         }
-        let messages = match output {
-            Some(Output::Pass | Output::Unchanged) => return Ok(vec![draft.clone()]),
+        let made = match output {
+            Some(Output::Pass | Output::Unchanged) => budget.spend(draft).map(|()| vec![draft.clone()]),
             Some(Output::Drop(reason)) => {
-                return Err(Stop::DropMessage(format!("{}: {}", step.plugin, shortened(reason))));
+                return Err(Stop::DropMessage(format!("{}: {}", step.plugin, shortened(&reason))));
             }
-            Some(Output::Replace(message)) => vec![message],
-            Some(Output::Split(messages)) => messages,
+            Some(Output::Replace(message)) => self.apply_all(draft, vec![message], budget),
+            Some(Output::Split(messages)) => self.apply_all(draft, messages, budget),
             None => {
-                return self
-                    .failed(step, &format!("{}: {reason}", verdict.as_str()))
-                    .map(|()| vec![draft.clone()]);
+                let reason = format!("{}: {reason}", verdict.as_str());
+                return self.passed_over(step, draft, &reason, budget);
             }
         };
-        self.apply_all(step, draft, messages)
+        made.or_else(|reason| {
+            calls.take_back();
+            self.mark_bad_output(&reason);
+            self.passed_over(step, draft, &reason, budget)
+        })
     }
 
+    /// `draft` after a step made these messages of it, one by one: each is a copy of what
+    /// the steps before had made, and a thousand copies must not be there before they are
+    /// counted.
     fn apply_all(
-        &mut self,
-        step: &Step,
+        &self,
         draft: &Draft,
         messages: Vec<PluginMessage>,
-    ) -> Result<Vec<Draft>, Stop> {
+        budget: &mut Budget,
+    ) -> Result<Vec<Draft>, String> {
         let several = messages.len() > 1;
+        let mut left = *budget;
         let apply = |(index, message): (usize, PluginMessage)| {
             let mut made = draft.apply(message, self.route)?;
             // What has a suffix already must not be told apart by its place alone.
             if several && made.suffix.is_some() && made.suffix == draft.suffix {
                 made.suffix = draft.suffix.as_ref().map(|outer| format!("{outer}.{index}"));
             }
+            left.spend(&made)?;
             Ok(made)
         };
-        match messages.into_iter().enumerate().map(apply).collect::<Result<_, String>>() {
-            Ok(drafts) => Ok(drafts),
-            Err(reason) => {
-                self.mark_bad_output(&reason);
-                self.failed(step, &reason).map(|()| vec![draft.clone()])
-            }
-        }
+        let made = messages.into_iter().enumerate().map(apply).collect::<Result<_, String>>()?;
+        *budget = left;
+        Ok(made)
     }
 
-    /// `made`, unless the run would become too many messages or bytes with it.
-    fn within_budget(
-        &mut self,
+    /// What is left of `draft` after a call that failed: itself, where the step's policy is
+    /// to pass it over.
+    fn passed_over(
+        &self,
         step: &Step,
         draft: &Draft,
-        next: &[Draft],
-        made: Vec<Draft>,
+        reason: &str,
+        budget: &mut Budget,
     ) -> Result<Vec<Draft>, Stop> {
-        let bytes =
-            |drafts: &[Draft]| drafts.iter().filter_map(|d| d.body.as_ref()).map(Bytes::len).sum::<usize>();
-        let reason = if next.len() + made.len() > MAX_MESSAGES {
-            format!("the run would be more than {MAX_MESSAGES} messages")
-        } else if bytes(next) + bytes(&made) > MAX_BYTES {
-            format!("the run would be more than {MAX_BYTES} bytes of messages")
-        } else {
-            return Ok(made);
-        };
-        self.mark_bad_output(&reason);
-        self.failed(step, &reason).map(|()| vec![draft.clone()])
+        self.failed(step, reason)?;
+        budget.spend_anyway(draft);
+        Ok(vec![draft.clone()])
     }
 
     fn mark_bad_output(&mut self, reason: &str) {
@@ -195,15 +243,6 @@ impl Pipeline<'_> {
             OnError::Dead | OnError::Retry { .. } => Err(Stop::End(RunEnd::Failed(reason))),
         }
     }
-}
-
-/// A plugin chooses its reasons; the store does not keep novels.
-fn shortened(mut reason: String) -> String {
-    if reason.len() > REASON_BYTES {
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES));
-        reason.push('…');
-    }
-    reason
 }
 
 fn repeated_suffix(drafts: &[Draft]) -> Option<&str> {

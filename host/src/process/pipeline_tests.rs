@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::model::{EventId, RouteTarget};
+use crate::model::{Attribute, EventId, RouteTarget};
 
 fn event() -> Event {
     Event {
@@ -53,11 +53,25 @@ fn said(output: Output) -> Call {
         Output::Split(_) => StepVerdict::Split,
         Output::Drop(_) => StepVerdict::Drop,
     };
-    Call { verdict, reason: None, output: Some(output), took: Duration::from_micros(3), log_dropped: 0 }
+    Call {
+        verdict,
+        reason: None,
+        output: Some(output),
+        took: Duration::from_micros(3),
+        memory: 0,
+        log_dropped: 0,
+    }
 }
 
 fn broke(verdict: StepVerdict) -> Call {
-    Call { verdict, reason: Some("why".into()), output: None, took: Duration::ZERO, log_dropped: 0 }
+    Call {
+        verdict,
+        reason: Some("why".into()),
+        output: None,
+        took: Duration::ZERO,
+        memory: 0,
+        log_dropped: 0,
+    }
 }
 
 fn body(text: &'static str) -> PluginMessage {
@@ -68,14 +82,72 @@ fn suffix(text: &str) -> PluginMessage {
     PluginMessage { idempotency_suffix: Some(text.into()), ..PluginMessage::default() }
 }
 
+/// Calls that answer so, one after the other.
+struct Answers {
+    left: std::vec::IntoIter<Call>,
+    /// The steps that were called, each with the body that it saw.
+    asked: Vec<(String, Bytes)>,
+    /// The attributes that each saw.
+    attributes: Vec<Vec<Attribute>>,
+    /// The answers that could not be used, counted from the last.
+    taken_back: Vec<usize>,
+    /// What was called when a step began, and when one was taken back, in order.
+    steps: Vec<(&'static str, usize)>,
+}
+
+impl Answers {
+    fn new(answers: Vec<Call>) -> Self {
+        let left = answers.into_iter();
+        Self { left, asked: Vec::new(), attributes: Vec::new(), taken_back: Vec::new(), steps: Vec::new() }
+    }
+}
+
+impl StepCalls for Answers {
+    fn begin_step(&mut self) {
+        self.steps.push(("begin", self.asked.len()));
+    }
+
+    fn take_back_step(&mut self) {
+        self.steps.push(("take back", self.asked.len()));
+    }
+
+    fn call(&mut self, step: &Step, input: &CallInput<'_>) -> (Ran, Call) {
+        self.asked.push((step.plugin.clone(), input.body.clone()));
+        self.attributes.push(input.attributes.to_vec());
+        (ran(), self.left.next().expect("no further call was expected"))
+    }
+
+    fn take_back(&mut self) {
+        self.taken_back.push(self.left.len());
+    }
+}
+
+fn ran() -> Ran {
+    Ran { digest: "digest".into(), version: "1.2.3".into() }
+}
+
+#[test]
+fn steps_see_the_attributes_that_the_source_gave_and_those_of_the_steps_before() {
+    let attribute = |name: &str, value: &str| Attribute { name: name.into(), value: value.into() };
+    let given = vec![attribute("tenant", "acme"), attribute("plan", "free")];
+    let run = Run { event: Arc::new(Event { attributes: given.clone(), ..event() }), ..run(0) };
+    let added = PluginMessage { attributes: vec![attribute("plan", "paid")], ..PluginMessage::default() };
+    let mut answers = Answers::new(vec![said(Output::Replace(added.clone())), said(Output::Replace(added))]);
+    process(&run, &route(&[OnError::Dead, OnError::Dead]), Millis(0), &mut answers);
+    assert_eq!(answers.attributes, [given, vec![attribute("tenant", "acme"), attribute("plan", "paid")]]);
+}
+
 /// Processes with these answers, in the order of the calls; all must be asked for.
 fn answer(attempts: u32, policies: &[OnError], answers: Vec<Call>) -> Processed {
-    let mut answers = answers.into_iter();
-    let processed = process(&run(attempts), &route(policies), Millis(1_000), &mut |_, _| {
-        ("digest".into(), answers.next().expect("no further call was expected"))
-    });
-    assert_eq!(answers.count(), 0, "a step was not called");
-    processed
+    answer_and_take_back(attempts, policies, answers).0
+}
+
+/// The same, and which calls were taken back, counted from the last.
+fn answer_and_take_back(attempts: u32, policies: &[OnError], answers: Vec<Call>) -> (Processed, Vec<usize>) {
+    let mut answers = Answers::new(answers);
+    let processed = process(&run(attempts), &route(policies), Millis(1_000), &mut answers);
+    assert_eq!(answers.left.len(), 0, "a step was not called");
+    (processed, answers.taken_back)
 }
 
 fn sent(processed: &Processed) -> Vec<(&str, Option<&[u8]>)> {
@@ -94,17 +166,13 @@ fn without_steps_the_event_goes_to_every_destination_as_it_came() {
 
 #[test]
 fn each_step_sees_what_the_last_one_made() {
-    let mut seen = vec![];
-    let mut answers = vec![said(Output::Replace(body("new"))), said(Output::Unchanged)].into_iter();
-    let processed =
-        process(&run(0), &route(&[OnError::Dead, OnError::Dead]), Millis(0), &mut |step, input| {
-            seen.push((step.plugin.clone(), input.body.clone()));
-            ("digest".into(), answers.next().unwrap())
-        });
-    assert_eq!(seen, [("p0".into(), Bytes::from("body")), ("p1".into(), Bytes::from("new"))]);
+    let mut answers = Answers::new(vec![said(Output::Replace(body("new"))), said(Output::Unchanged)]);
+    let processed = process(&run(0), &route(&[OnError::Dead, OnError::Dead]), Millis(0), &mut answers);
+    assert_eq!(answers.asked, [("p0".into(), Bytes::from("body")), ("p1".into(), Bytes::from("new"))]);
     assert_eq!(sent(&processed)[0], ("a", Some(b"new".as_slice())));
     assert_eq!(processed.steps[0].micros, 3);
-    assert_eq!(processed.steps[0].digest, "digest");
+    let ran = (processed.steps[0].digest.as_str(), processed.steps[0].version.as_str());
+    assert_eq!(ran, ("digest", "1.2.3"));
 }
 
 #[test]
@@ -181,6 +249,13 @@ fn what_one_run_may_become_is_bounded() {
         answer(0, &[OnError::Drop], vec![said(Output::Split(vec![big.clone(), big.clone(), big]))]);
     assert!(matches!(&processed.end, RunEnd::Dropped(reason) if reason.contains("bytes of messages")));
 
+    // Copies of what an earlier step has set count as well.
+    let attribute = Attribute { name: "big".into(), value: "x".repeat(1 << 20) };
+    let tagged = PluginMessage { attributes: vec![attribute], ..PluginMessage::default() };
+    let answers = vec![said(Output::Replace(tagged)), said(Output::Split(vec![body("x"); 40]))];
+    let processed = answer(0, &[OnError::Dead, OnError::Dead], answers);
+    assert!(matches!(&processed.end, RunEnd::Failed(reason) if reason.contains("bytes of messages")));
+
     let slow = Call { took: Duration::from_mins(6), ..said(Output::Pass) };
     let processed = answer(0, &[OnError::Pass], vec![slow]);
     assert!(matches!(&processed.end, RunEnd::Failed(reason) if reason.contains("in its calls")));
@@ -214,6 +289,30 @@ fn a_missing_or_misconfigured_plugin_holds_whatever_the_policy() {
     for verdict in [StepVerdict::Missing, StepVerdict::Misconfigured] {
         let processed = answer(0, &[OnError::Pass], vec![broke(verdict)]);
         assert!(matches!(processed.end, RunEnd::Held(reason) if reason == "p0: why"));
+    }
+}
+
+#[test]
+fn a_call_whose_output_cannot_be_used_is_taken_back_and_no_other() {
+    let bad = PluginMessage { destinations: Some(vec!["nowhere".into()]), ..PluginMessage::default() };
+    let answers = vec![said(Output::Pass), said(Output::Replace(bad)), said(Output::Pass)];
+    let (processed, taken_back) =
+        answer_and_take_back(0, &[OnError::Pass, OnError::Pass, OnError::Pass], answers);
+    assert_eq!((sent(&processed).len(), taken_back), (2, vec![1]));
+    let many = || said(Output::Split(vec![body("x"); 600]));
+    let answers = vec![said(Output::Split(vec![body("1"), body("2")])), many(), many()];
+    assert_eq!(answer_and_take_back(0, &[OnError::Dead, OnError::Dead], answers).1, [0]);
+}
+
+#[test]
+fn a_suffix_that_occurs_twice_takes_back_every_call_of_its_step_and_of_no_other() {
+    for policy in [OnError::Pass, OnError::Drop] {
+        let split = said(Output::Split(vec![body("1"), body("2"), body("3")]));
+        let same = || said(Output::Replace(suffix("s")));
+        let mut answers = Answers::new(vec![split, same(), said(Output::Pass), same()]);
+        process(&run(0), &route(&[OnError::Dead, policy]), Millis(0), &mut answers);
+        assert_eq!(answers.steps, [("begin", 0), ("begin", 1), ("take back", 4)]);
+        assert_eq!(answers.taken_back, [0; 0], "which includes the last one");
     }
 }
 

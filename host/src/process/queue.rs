@@ -111,6 +111,18 @@ impl Queue {
         true
     }
 
+    /// Queues runs that were in a job before: in their order, and in front of all that
+    /// wait, because they came earlier.
+    pub(super) fn push_first(&mut self, runs: Vec<Run>) {
+        for run in runs.into_iter().rev() {
+            let lane = self.lanes.entry(run.route.clone()).or_default();
+            if lane.waiting.is_empty() {
+                self.turns.push_back(run.route.clone());
+            }
+            lane.waiting.push_front(run);
+        }
+    }
+
     /// The next job, if a worker can take one.
     pub(super) fn next_job(&mut self) -> Option<Job> {
         if self.running >= self.workers * JOBS_AHEAD {
@@ -259,6 +271,19 @@ mod tests {
         end(&mut queue, job, 3, QUICK);
         assert_eq!(numbers(&queue.next_job().unwrap()), [3, 4]);
         assert!(queue.next_job().is_none());
+    }
+
+    #[test]
+    fn what_is_repeated_is_first_in_its_lane() {
+        let mut queue = queue(1, &[("a", 4)]);
+        let job = queue.next_job().unwrap();
+        queue.push(run("a", 4));
+        let again = job.runs[1..3].to_vec();
+        end(&mut queue, job, 4, QUICK);
+        queue.push_first(again);
+        assert_eq!(numbers(&queue.next_job().unwrap()), [1, 2, 4]);
+        queue.push_first(vec![run("b", 9)]);
+        assert_eq!(queue.next_job().unwrap().route, "b");
     }
 
     #[test]

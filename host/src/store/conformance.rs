@@ -39,11 +39,14 @@ macro_rules! conformance {
                 a_run_without_deliveries_is_processed, a_dropped_run_keeps_its_reason_and_steps,
                 a_failed_run_keeps_its_reason, a_run_to_retry_is_due_then_and_counts_an_attempt,
                 a_held_run_waits_and_counts_no_attempt, resuming_stops_at_its_limit_and_goes_on_behind_it,
+                only_those_go_on_whose_holder_is_named,
                 a_second_commit_is_stale_and_changes_nothing, a_delivery_that_exists_is_left_as_it_is,
                 one_stale_result_leaves_the_others;
             state: what_a_run_writes_is_read_with_a_version, a_changed_version_is_a_conflict_and_writes_nothing,
                 a_key_that_appeared_is_a_conflict, one_batch_compares_in_order, a_dropped_run_commits_its_state,
-                ends_that_are_no_end_of_the_plugins_work_commit_no_state, a_version_is_never_used_twice,
+                ends_that_are_no_end_of_the_plugins_work_commit_no_state, a_version_is_the_writers_own,
+                a_result_may_build_on_one_that_is_committed_before_it,
+                what_builds_on_a_refused_result_is_refused_with_it, what_a_plugins_values_take_is_counted,
                 writes_take_effect_in_order, a_value_is_forgotten_after_its_ttl, plugins_do_not_share_keys;
             attempts: a_2xx_delivers, a_retry_is_pending_until_its_due_time, an_answer_of_410_costs_no_part_of_the_schedule, a_dead_delivery_is_kept,
                 every_part_of_an_attempt_is_kept, an_attempt_under_a_stale_lease_is_refused,

@@ -16,12 +16,12 @@ mod sqlite;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 use crate::model::{
     Attempt, Delivery, DeliveryId, Event, EventId, Line, Message, Millis, OnDead, Run, StepRecord,
 };
 
+pub use crate::model::{StateChanges, StateValue, StateWrite};
 pub use command::{
     Commanded, DeliveryCommand, DestinationCommand, DestinationState, Disabled, Replay, Replayed, Retention,
     Tidied,
@@ -61,11 +61,14 @@ pub trait Store: Send + Sync {
         lease: Option<Duration>,
     ) -> Result<Vec<Committed>, StoreError>;
 
-    /// Puts held runs back as due: those of events numbered above `after`, in their
-    /// order, `limit` or a few more (never a part of an event's). Called when plugins or
-    /// configuration changed, from 0 onwards; those that are held again meanwhile are
+    /// Everything that holds a run, each once.
+    async fn holders(&self) -> Result<Vec<Holder>, StoreError>;
+
+    /// Puts runs back as due that `holder` holds: those of events numbered above `after`,
+    /// in their order, `limit` or a few more (never a part of an event's). Called when what
+    /// holds them has changed, from 0 onwards; those that are held again meanwhile are
     /// behind and wait for the next change.
-    async fn resume_held(&self, after: i64, limit: usize) -> Result<Resumed, StoreError>;
+    async fn resume_held(&self, holder: &Holder, after: i64, limit: usize) -> Result<Resumed, StoreError>;
 
     /// Claims due deliveries, for each destination up to its own limit, oldest due
     /// time first.
@@ -123,8 +126,12 @@ pub trait Store: Send + Sync {
     /// it went on, and begins again after the end.
     async fn tidy(&self, retention: &Retention) -> Result<Tidied, StoreError>;
 
-    /// One value of a plugin's state, with the version that a later write compares.
+    /// One value of a plugin's state, with the version that a run which built on it names.
     async fn plugin_state(&self, plugin: &str, key: &str) -> Result<Option<StateValue>, StoreError>;
+
+    /// What a plugin's keys and values take, in bytes. Those that have expired count until
+    /// they are tidied away.
+    async fn plugin_state_size(&self, plugin: &str) -> Result<u64, StoreError>;
 
     /// One event with its runs and deliveries.
     async fn event(&self, id: &EventId) -> Result<Option<EventRecord>, StoreError>;
@@ -201,6 +208,16 @@ pub struct Claimed<T> {
     pub next_due: Option<Millis>,
 }
 
+/// What holds runs of a route.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    /// The route's name.
+    pub route: String,
+    /// The plugin that is missing or misconfigured; `None`: the route itself is not in the
+    /// configuration.
+    pub plugin: Option<String>,
+}
+
 /// What a call of [`Store::resume_held`] came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resumed {
@@ -245,6 +262,14 @@ pub struct RunResult {
     pub state: StateChanges,
 }
 
+impl RunResult {
+    /// The plugin that holds the run, if one does: its step was the last.
+    pub fn held_by(&self) -> Option<&str> {
+        let last = self.steps.last().filter(|step| step.verdict.holds())?;
+        matches!(self.end, RunEnd::Held(_)).then_some(&last.plugin)
+    }
+}
+
 /// Where a run goes.
 #[derive(Clone, Debug)]
 pub enum RunEnd {
@@ -284,37 +309,6 @@ impl NewDelivery {
         let destination = destination.into();
         Self { id, destination, message, replay_of: None, line: None, max_pending: None }
     }
-}
-
-/// What a run's plugins read and wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StateChanges {
-    /// (plugin, key, version seen; 0: absent). A mismatch is a conflict.
-    pub reads: Vec<(String, String, u64)>,
-    /// In order.
-    pub writes: Vec<StateWrite>,
-}
-
-/// One write to a plugin's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateWrite {
-    /// The namespace.
-    pub plugin: String,
-    /// 1 to 256 bytes.
-    pub key: String,
-    /// `None` deletes.
-    pub value: Option<Bytes>,
-    /// Forgotten so long after it is committed.
-    pub ttl: Option<Duration>,
-}
-
-/// A value of a plugin's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateValue {
-    /// Grows with each write; never 0.
-    pub version: u64,
-    /// The bytes.
-    pub value: Bytes,
 }
 
 /// What became of one [`RunResult`].

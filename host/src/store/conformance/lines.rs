@@ -140,7 +140,7 @@ pub(in crate::store) async fn nothing_passes_an_earlier_run_of_its_route(subject
             b.attempt_next(Decision::Delivered).await;
         } else {
             // It comes to its end after all, in front of what waited.
-            b.store.resume_held(0, 9).await.unwrap();
+            b.resume("r", None, 0, 9).await;
             b.clock.advance(HOUR);
             let again = one(b.claim_runs(9).await);
             assert!(b.created(result(&again, stands(&again, word))).await.claimable);

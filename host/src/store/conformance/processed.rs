@@ -1,11 +1,11 @@
 //! `commit_processed`: where runs go, and the deliveries that they become.
 
 use super::support::{
-    ALMOST_AN_HOUR, DONE, HOUR, MINUTE, SECOND, Subject, attempt, delivery_id, event, header, name, new, one,
-    open, result, to,
+    ALMOST_AN_HOUR, DONE, HOUR, MINUTE, SECOND, Subject, attempt, delivery_id, event, header, held_by, name,
+    new, one, open, result, to,
 };
 use crate::model::{Decision, DeliveryId, DeliveryState, Message, RunState, StepRecord, StepVerdict};
-use crate::store::{Committed, NewDelivery, Resumed, RunEnd};
+use crate::store::{Committed, Holder, NewDelivery, Resumed, RunEnd};
 
 pub(in crate::store) async fn deliveries_are_born_pending_and_due(subject: &dyn Subject) {
     let b = open(subject).await;
@@ -63,6 +63,7 @@ fn step(verdict: StepVerdict) -> StepRecord {
     StepRecord {
         plugin: "drop-bots".into(),
         digest: "0123456789abcdef".into(),
+        version: "1.2.3".into(),
         verdict,
         reason: Some("a bot".into()),
         micros: 21,
@@ -112,39 +113,64 @@ pub(in crate::store) async fn a_run_to_retry_is_due_then_and_counts_an_attempt(s
 pub(in crate::store) async fn a_held_run_waits_and_counts_no_attempt(subject: &dyn Subject) {
     let b = open(subject).await;
     let run = b.accept("a", &["r"]).await.remove(0);
-    b.done(result(&run, RunEnd::Held("redact is missing".into()))).await;
+    b.done(held_by(&run, "redact", "redact is missing")).await;
     let shown = b.run("a").await;
     assert_eq!((shown.state, shown.held, shown.attempts), (RunState::Pending, true, 0));
     assert_eq!((shown.reason.as_deref(), shown.due), (Some("redact is missing"), None));
     b.clock.advance(HOUR);
     assert!(b.claim_runs(9).await.items.is_empty());
-    assert_eq!(b.store.resume_held(0, 9).await.unwrap().count, 1);
+    assert_eq!(b.resume("r", Some("redact"), 0, 9).await.count, 1);
     let shown = b.run("a").await;
     assert_eq!((shown.state, shown.held, shown.due), (RunState::Pending, false, Some(b.clock.now())));
     let again = one(b.claim_runs(9).await);
     assert_eq!(again.attempts, 0);
     b.done(result(&again, to(&again, &["d"]))).await;
-    assert_eq!(b.store.resume_held(0, 9).await.unwrap().count, 0);
+    assert_eq!(b.resume("r", Some("redact"), 0, 9).await.count, 0);
+    assert_eq!(b.store.holders().await.unwrap(), []);
 }
 
 pub(in crate::store) async fn resuming_stops_at_its_limit_and_goes_on_behind_it(subject: &dyn Subject) {
     let b = open(subject).await;
     for name in ["a", "b", "c"] {
-        for run in b.accept(name, &["r", "s"]).await {
-            b.done(result(&run, RunEnd::Held("missing".into()))).await;
-        }
+        let run = b.accept(name, &["r"]).await.remove(0);
+        b.done(held_by(&run, "p", "missing")).await;
     }
-    let first = b.store.resume_held(0, 3).await.unwrap();
-    assert_eq!(first.count, 4, "an event's runs stay together");
-    assert_eq!(b.waiting().await, (6, 2, Vec::new()));
+    let first = b.resume("r", Some("p"), 0, 2).await;
+    assert_eq!(first.count, 2);
+    assert_eq!(b.waiting().await, (3, 1, Vec::new()));
     let claimed = b.claim_runs(9).await.items;
-    assert_eq!(claimed.len(), 4);
+    assert_eq!(claimed.len(), 2);
     // What is held again meanwhile had its turn.
-    b.done(result(&claimed[0], RunEnd::Held("still missing".into()))).await;
-    let second = b.store.resume_held(first.last, 3).await.unwrap();
-    assert_eq!((second.count, b.claim_runs(9).await.items.len()), (2, 2));
-    assert_eq!(b.store.resume_held(second.last, 3).await.unwrap(), Resumed { count: 0, last: second.last });
-    assert_eq!(b.store.resume_held(0, 3).await.unwrap().count, 1);
+    b.done(held_by(&claimed[0], "p", "still missing")).await;
+    let second = b.resume("r", Some("p"), first.last, 2).await;
+    assert_eq!((second.count, b.claim_runs(9).await.items.len()), (1, 1));
+    let rest = b.resume("r", Some("p"), second.last, 2).await;
+    assert_eq!(rest, Resumed { count: 0, last: second.last });
+    assert_eq!(b.resume("r", Some("p"), 0, 2).await.count, 1);
+}
+
+pub(in crate::store) async fn only_those_go_on_whose_holder_is_named(subject: &dyn Subject) {
+    let b = open(subject).await;
+    for name in ["a", "b"] {
+        let runs = b.accept(name, &["gone", "r", "s"]).await;
+        b.done(result(&runs[0], RunEnd::Held("the route is gone".into()))).await;
+        b.done(held_by(&runs[1], "p", "missing")).await;
+        b.done(held_by(&runs[2], if name == "a" { "p" } else { "q" }, "missing")).await;
+    }
+    let holder =
+        |route: &str, plugin: Option<&str>| Holder { route: route.into(), plugin: plugin.map(Into::into) };
+    let all = [holder("gone", None), holder("r", Some("p")), holder("s", Some("p")), holder("s", Some("q"))];
+    assert_eq!(b.store.holders().await.unwrap(), all);
+    let b = b.reopen(subject).await;
+    assert_eq!(b.store.holders().await.unwrap(), all);
+    assert_eq!(b.resume("r", Some("q"), 0, 9).await.count, 0);
+    assert_eq!(b.resume("r", None, 0, 9).await.count, 0);
+    assert_eq!(b.resume("s", Some("q"), 0, 9).await.count, 1);
+    let claimed = one(b.claim_runs(9).await);
+    assert_eq!((claimed.route.as_str(), claimed.event.id.as_str()), ("s", "evt_b"));
+    assert_eq!(b.resume("gone", None, 0, 9).await.count, 2);
+    assert_eq!(b.waiting().await, (6, 3, Vec::new()));
+    assert_eq!(b.store.holders().await.unwrap(), [holder("r", Some("p")), holder("s", Some("p"))]);
 }
 
 pub(in crate::store) async fn a_second_commit_is_stale_and_changes_nothing(subject: &dyn Subject) {

@@ -3,7 +3,8 @@
 use super::support::{HOUR, MINUTE, SECOND, Subject, attempt, event, name, new, open, result, to};
 use crate::model::{Decision, DeliveryId, DeliveryState, EventId, OnDead, RunState};
 use crate::store::{
-    DeliveryCommand, DeliveryFilter, DestinationCommand, EventFilter, Page, Retention, RunEnd, StoreError,
+    DeliveryCommand, DeliveryFilter, DestinationCommand, EventFilter, Holder, Page, Retention, RunEnd,
+    StoreError,
 };
 
 pub(in crate::store) async fn everything_of_an_event_is_shown(subject: &dyn Subject) {
@@ -174,7 +175,9 @@ pub(in crate::store) async fn the_backlog_counts_what_waits(subject: &dyn Subjec
     assert_eq!(b.waiting().await, (4, 1, counts(0, 1)));
     let b = b.reopen(subject).await;
     assert_eq!(b.waiting().await, (4, 1, counts(0, 1)));
-    b.store.resume_held(0, 9).await.unwrap();
+    for holder in b.store.holders().await.unwrap() {
+        b.store.resume_held(&holder, 0, 9).await.unwrap();
+    }
     assert_eq!(b.waiting().await, (4, 0, counts(0, 1)));
 }
 
@@ -200,7 +203,9 @@ pub(in crate::store) async fn a_closed_store_says_so(subject: &dyn Subject) {
     assert_eq!(b.store.accept(vec![new("b", &["r"])], None).await.unwrap_err(), closed);
     assert_eq!(b.store.claim_runs(1, usize::MAX, MINUTE).await.unwrap_err(), closed);
     assert_eq!(b.store.commit_processed(Vec::new(), None).await.unwrap_err(), closed);
-    assert_eq!(b.store.resume_held(0, 1).await.unwrap_err(), closed);
+    let holder = Holder { route: "r".into(), plugin: None };
+    assert_eq!(b.store.holders().await.unwrap_err(), closed);
+    assert_eq!(b.store.resume_held(&holder, 0, 1).await.unwrap_err(), closed);
     assert_eq!(b.store.claim_deliveries(Vec::new(), MINUTE).await.unwrap_err(), closed);
     assert_eq!(b.store.record_attempts(Vec::new()).await.unwrap_err(), closed);
     assert_eq!(b.store.release(Vec::new(), Vec::new()).await.unwrap_err(), closed);

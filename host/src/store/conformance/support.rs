@@ -9,12 +9,12 @@ use bytes::Bytes;
 use crate::clock::Clock;
 use crate::model::{
     Attempt, Attribute, Decision, Delivery, DeliveryId, Event, EventId, Header, Line, Message, MessageKey,
-    Millis, OnDead, Outcome, Run,
+    Millis, OnDead, Outcome, Run, StepRecord, StepVerdict,
 };
 use crate::store::{
     Accepted, AttemptRecord, Claimed, Commanded, Committed, Created, DedupeKey, DeliveryCommand,
-    DeliveryFilter, DeliveryRecord, EventRecord, NewDelivery, NewEvent, NewRun, Page, Recorded, RunEnd,
-    RunLease, RunRecord, RunResult, StateChanges, Store, Want,
+    DeliveryFilter, DeliveryRecord, EventRecord, Holder, NewDelivery, NewEvent, NewRun, Page, Recorded,
+    Resumed, RunEnd, RunLease, RunRecord, RunResult, StateChanges, Store, Want,
 };
 
 /// A place where a store is kept.
@@ -87,6 +87,20 @@ pub(super) fn result(run: &Run, end: RunEnd) -> RunResult {
         steps: Vec::new(),
         state: StateChanges::default(),
     }
+}
+
+/// Held by a plugin, in its last step.
+pub(super) fn held_by(run: &Run, plugin: &str, reason: &str) -> RunResult {
+    let step = |plugin: &str, verdict| StepRecord {
+        plugin: plugin.into(),
+        digest: String::new(),
+        version: String::new(),
+        verdict,
+        reason: None,
+        micros: 0,
+    };
+    let steps = vec![step("first", StepVerdict::Pass), step(plugin, StepVerdict::Missing)];
+    RunResult { steps, ..result(run, RunEnd::Held(reason.into())) }
 }
 
 pub(super) fn delivery_id(run: &Run, destination: &str) -> DeliveryId {
@@ -225,6 +239,18 @@ impl Bench {
         let mut committed = self.store.commit_processed(vec![result], Some(MINUTE)).await.unwrap();
         assert_eq!(committed.len(), 1);
         committed.remove(0)
+    }
+
+    /// Puts held runs back as due.
+    pub(super) async fn resume(
+        &self,
+        route: &str,
+        plugin: Option<&str>,
+        after: i64,
+        limit: usize,
+    ) -> Resumed {
+        let holder = Holder { route: route.into(), plugin: plugin.map(Into::into) };
+        self.store.resume_held(&holder, after, limit).await.unwrap()
     }
 
     /// Commits one result that is not refused.

@@ -14,7 +14,7 @@ const ALMOST: Duration = Duration::from_secs(3_599);
 const ALMOST_DEAD: Duration = Duration::from_secs(10_799);
 
 /// Calls until there is no more to do; what all of them did.
-async fn tidy(b: &Bench) -> Tidied {
+pub(super) async fn tidy(b: &Bench) -> Tidied {
     tidy_with(b.store.as_ref(), RETENTION).await
 }
 
@@ -212,7 +212,7 @@ pub(in crate::store) async fn what_has_expired_goes_and_what_has_not_stays(subje
     let writes = vec![write("short", Some(MINUTE)), write("long", Some(HOUR)), write("for-ever", None)];
     let keeper = run(&b, "keeper").await;
     let mut result = result(&keeper, RunEnd::Dropped("x".into()));
-    result.state = StateChanges { reads: Vec::new(), writes };
+    result.state = StateChanges { reads: Vec::new(), writes, version: 1 };
     b.done(result).await;
     b.clock.advance(MINUTE);
     assert_eq!(tidy(&b).await, Tidied { expired: 3, ..Tidied::default() });

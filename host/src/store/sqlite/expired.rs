@@ -1,8 +1,9 @@
 //! Rows that name the moment from which they mean nothing: dedupe keys, and what plugins
 //! remember for a while.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::counters::Change;
 use super::encoding::to_i64;
 use super::tx::Tx;
 use crate::model::Millis;
@@ -46,10 +47,14 @@ impl Table {
         }
     }
 
+    /// Returns what the row took of what is counted, in bytes.
     const fn delete(self) -> &'static str {
         match self {
-            Self::Dedupe => "DELETE FROM dedupe WHERE source = ?1 AND key = ?2 AND expires <= ?3",
-            Self::PluginState => "DELETE FROM plugin_state WHERE plugin = ?1 AND key = ?2 AND expires <= ?3",
+            Self::Dedupe => "DELETE FROM dedupe WHERE source = ?1 AND key = ?2 AND expires <= ?3 RETURNING 0",
+            Self::PluginState => {
+                "DELETE FROM plugin_state WHERE plugin = ?1 AND key = ?2 AND expires <= ?3 \
+                 RETURNING octet_length(key) + octet_length(value)"
+            }
         }
     }
 }
@@ -82,11 +87,15 @@ pub(super) fn find(
 }
 
 /// Deletes those that are still expired; how many.
-pub(super) fn delete(tx: &Tx<'_>, table: Table, keys: &[Key]) -> Result<usize, StoreError> {
+pub(super) fn delete(tx: &mut Tx<'_>, table: Table, keys: &[Key]) -> Result<usize, StoreError> {
     let mut delete = tx.sql(table.delete())?;
     let mut rows = 0;
     for (owner, key) in keys {
-        rows += delete.execute(params![owner, key, tx.now.0])?;
+        let gone = delete.query_row(params![owner, key, tx.now.0], |row| row.get::<_, i64>(0)).optional()?;
+        rows += usize::from(gone.is_some());
+        if let Some(bytes) = gone.filter(|bytes| *bytes > 0) {
+            tx.count(Change::State(owner.clone(), -bytes));
+        }
     }
     Ok(rows)
 }

@@ -8,6 +8,7 @@ use crate::store::StoreError;
 const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_bad_days.sql"),
+    include_str!("../../../migrations/sqlite/0003_holders.sql"),
 ];
 
 /// `HKLM`: tells the gateway's files from those of other programs.

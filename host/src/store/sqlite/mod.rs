@@ -14,6 +14,7 @@ mod encoding;
 mod error;
 mod expired;
 mod gates;
+mod held;
 mod inspect;
 mod leases;
 mod lines;
@@ -42,9 +43,9 @@ use tokio::sync::Mutex;
 
 use super::{
     Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
-    DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, NewEvent,
-    Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease, RunResult, StateValue, Store,
-    StoreError, Tidied, Want,
+    DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
+    NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease, RunResult, StateValue,
+    Store, StoreError, Tidied, Want,
 };
 use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
@@ -190,8 +191,14 @@ impl Store for SqliteStore {
         self.writer.submit(results.len(), move |tx| runs::commit(tx, &results, lease)).await
     }
 
-    async fn resume_held(&self, after: i64, limit: usize) -> Result<Resumed, StoreError> {
-        self.writer.submit(1, move |tx| runs::resume_held(tx, after, limit)).await
+    async fn holders(&self) -> Result<Vec<Holder>, StoreError> {
+        self.shared.check()?;
+        self.readers.read(held::holders).await
+    }
+
+    async fn resume_held(&self, holder: &Holder, after: i64, limit: usize) -> Result<Resumed, StoreError> {
+        let holder = holder.clone();
+        self.writer.submit(1, move |tx| held::resume(tx, &holder, after, limit)).await
     }
 
     async fn claim_deliveries(
@@ -274,6 +281,12 @@ impl Store for SqliteStore {
         self.shared.check()?;
         let (plugin, key, now) = (plugin.to_owned(), key.to_owned(), self.clock.now());
         self.readers.read(move |conn| state::read(conn, &plugin, &key, now)).await
+    }
+
+    async fn plugin_state_size(&self, plugin: &str) -> Result<u64, StoreError> {
+        self.shared.check()?;
+        self.readers.check()?;
+        Ok(self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner).state(plugin))
     }
 
     async fn event(&self, id: &EventId) -> Result<Option<EventRecord>, StoreError> {

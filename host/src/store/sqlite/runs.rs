@@ -9,13 +9,11 @@ use rusqlite::params;
 use super::codes::run_state;
 use super::counters::Change;
 use super::deliveries::Born;
-use super::encoding::{EVENT, event, to_i64};
+use super::encoding::{EVENT, event};
 use super::tx::{RunKey, Tx};
 use super::{deliveries, gates, lines, state};
 use crate::model::{Delivery, Event, Millis, Run, RunState};
-use crate::store::{
-    Claimed, Committed, Created, NewDelivery, Resumed, RunEnd, RunLease, RunResult, StoreError,
-};
+use crate::store::{Claimed, Committed, Created, NewDelivery, RunEnd, RunLease, RunResult, StoreError};
 
 /// Walks the index of what is due past what is leased: work in flight is bounded, so
 /// the walk is, too.
@@ -109,7 +107,7 @@ fn commit_one(tx: &mut Tx<'_>, result: &RunResult, lease: Option<Duration>) -> R
         if !state::reads_are_current(tx, &result.state)? {
             return Ok(Committed::Conflict);
         }
-        state::write(tx, &result.state.writes)?;
+        state::write(tx, &result.state)?;
     }
     let mut born = Newborn::default();
     if let RunEnd::Processed(new) = &result.end {
@@ -205,7 +203,7 @@ fn end(tx: &mut Tx<'_>, result: &RunResult, born: &Newborn) -> Result<Option<i64
     let mut update = tx.sql(
         "UPDATE runs SET state = ?4, due = ?5, attempts = attempts + ?6, reason = ?7, steps = ?8, \
          first_delivery = coalesce(first_delivery, ?9), last_delivery = coalesce(?10, last_delivery), \
-         ended_at = ?11, position = coalesce(position, ?12) \
+         ended_at = ?11, position = coalesce(position, ?12), held_by = ?13 \
          WHERE event = ?1 AND route = ?2 AND generation = ?3 RETURNING position",
     )?;
     let values = params![
@@ -221,6 +219,7 @@ fn end(tx: &mut Tx<'_>, result: &RunResult, born: &Newborn) -> Result<Option<i64
         last,
         ended,
         born.position,
+        result.held_by().unwrap_or_default(),
     ];
     let position = update.query_row(values, |row| row.get::<_, Option<i64>>(0))?;
     match (state, held) {
@@ -229,22 +228,4 @@ fn end(tx: &mut Tx<'_>, result: &RunResult, born: &Newborn) -> Result<Option<i64
         _ => tx.count(Change::Runs(-1)),
     }
     Ok(position.filter(|_| ended.is_some()))
-}
-
-pub(super) fn resume_held(tx: &mut Tx<'_>, after: i64, limit: usize) -> Result<Resumed, StoreError> {
-    let last: Option<i64> = tx
-        .sql(
-            "SELECT max(event) FROM \
-             (SELECT event FROM runs INDEXED BY runs_held WHERE state = 4 AND event > ?1 ORDER BY event LIMIT ?2)",
-        )?
-        .query_row(params![after, to_i64(limit)], |row| row.get(0))?;
-    let Some(last) = last else { return Ok(Resumed { count: 0, last: after }) };
-    let count = tx
-        .sql(
-            "UPDATE runs INDEXED BY runs_held SET state = 0, due = ?1 \
-             WHERE state = 4 AND event > ?2 AND event <= ?3",
-        )?
-        .execute(params![tx.now.0, after, last])?;
-    tx.count(Change::Held(-to_i64(count)));
-    Ok(Resumed { count, last })
 }

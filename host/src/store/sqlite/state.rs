@@ -1,11 +1,12 @@
-//! Plugin state: versions compared, values written, values read.
+//! Plugin state: versions compared, values written, values read, and what they take.
 //!
-//! Versions come from one counter that never goes back, so that a key that was deleted
-//! and written again never shows a version that somebody has seen before.
+//! The counter `plugin_state_version` gave versions before writers did; it stays for the
+//! release that still asks it.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::counters::Change;
 use super::encoding::{to_i64, to_u64};
 use super::tx::Tx;
 use crate::model::Millis;
@@ -29,28 +30,28 @@ pub(super) fn reads_are_current(tx: &Tx<'_>, changes: &StateChanges) -> Result<b
 }
 
 /// Writes and deletes, in order.
-pub(super) fn write(tx: &Tx<'_>, writes: &[StateWrite]) -> Result<(), StoreError> {
-    if writes.is_empty() {
-        return Ok(());
-    }
-    let count = to_i64(writes.len());
-    let last: i64 = tx
-        .sql("UPDATE counters SET value = value + ?1 WHERE name = 'plugin_state_version' RETURNING value")?
-        .query_row([count], |row| row.get(0))?;
-    for (write, version) in writes.iter().zip(last - count + 1..) {
-        match &write.value {
-            None => {
-                tx.sql("DELETE FROM plugin_state WHERE plugin = ?1 AND key = ?2")?
-                    .execute(params![write.plugin, write.key])?;
-            }
-            Some(value) => {
-                let expires = write.ttl.map(|ttl| tx.now.after(ttl).0);
-                tx.sql(
-                    "INSERT OR REPLACE INTO plugin_state (plugin, key, version, expires, value) \
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![write.plugin, write.key, version, expires, &value[..]])?;
-            }
+pub(super) fn write(tx: &mut Tx<'_>, changes: &StateChanges) -> Result<(), StoreError> {
+    let version = to_i64(changes.version);
+    for StateWrite { plugin, key, value, ttl } in &changes.writes {
+        let before = tx
+            .sql(
+                "DELETE FROM plugin_state WHERE plugin = ?1 AND key = ?2 \
+                 RETURNING octet_length(key) + octet_length(value)",
+            )?
+            .query_row(params![plugin, key], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0_i64);
+        let mut after = 0;
+        if let Some(value) = value {
+            after = to_i64(key.len() + value.len());
+            let expires = ttl.map(|ttl| tx.now.after(ttl).0);
+            tx.sql(
+                "INSERT INTO plugin_state (plugin, key, version, expires, value) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![plugin, key, version, expires, &value[..]])?;
+        }
+        if after != before {
+            tx.count(Change::State(plugin.clone(), after - before));
         }
     }
     Ok(())

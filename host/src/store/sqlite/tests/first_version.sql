@@ -9,7 +9,8 @@ INSERT INTO runs (event, route, generation, state, due, attempts, first_delivery
     '[{"plugin":"p","digest":"0123456789abcdef","verdict":"pass","micros":9}]'),
   (1, 'dropped',   0, 2, NULL, 0, NULL, NULL, 'no',     NULL),
   (1, 'failed',    0, 3, NULL, 3, NULL, NULL, 'broken', NULL),
-  (1, 'held',      0, 4, NULL, 0, NULL, NULL, 'no p',   NULL);
+  (1, 'held',      0, 4, NULL, 0, NULL, NULL, 'absent: no',
+    '[{"plugin":"p","digest":"0123456789abcdef","verdict":"pass","micros":9},{"plugin":"absent","digest":"","verdict":"missing","reason":"no","micros":0}]');
 INSERT INTO deliveries
   (n, id, event, route, destination, generation, state, attempts, due, created_at, reason, message, body) VALUES
   (1, 'msg_pending',   1, 'processed', 'd', 0, 0, 0, 1100, 1100, NULL,      NULL, NULL),

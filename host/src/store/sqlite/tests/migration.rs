@@ -6,7 +6,8 @@ use super::{MINUTE, Place};
 use crate::model::{AttemptError, Decision, DeliveryId, DeliveryState, EventId, Millis, Outcome, RunState};
 use crate::store::sqlite::migrate;
 use crate::store::{
-    Accepted, Backlog, DeliveryFilter, DeliveryRecord, Page, Replay, Replayed, Store, StoreError, Want,
+    Accepted, Backlog, DeliveryFilter, DeliveryRecord, Holder, Page, Replay, Replayed, Store, StoreError,
+    Want,
 };
 
 /// A file as the first version left it, with rows of every kind.
@@ -83,7 +84,9 @@ async fn a_file_of_the_first_version_goes_on() {
     let store = place.open();
     let runs = store.claim_runs(9, usize::MAX, MINUTE).await.unwrap().items;
     assert_eq!(runs.iter().map(|run| run.route.as_str()).collect::<Vec<_>>(), ["pending"]);
-    assert_eq!(store.resume_held(0, 9).await.unwrap().count, 1);
+    let holder = Holder { route: "held".into(), plugin: Some("absent".into()) };
+    assert_eq!(store.holders().await.unwrap(), std::slice::from_ref(&holder));
+    assert_eq!(store.resume_held(&holder, 0, 9).await.unwrap().count, 1);
     let wants = ["d", "e"].map(|destination| Want { destination: destination.into(), limit: 9 });
     let claimed = store.claim_deliveries(wants.into(), MINUTE).await.unwrap().items;
     let ids: Vec<_> = claimed.iter().map(|delivery| delivery.id.as_str()).collect();

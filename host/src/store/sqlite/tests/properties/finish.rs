@@ -41,7 +41,7 @@ impl World {
     }
 
     async fn round(&mut self) {
-        self.store().resume_held(0, 999).await.unwrap();
+        self.resume_all().await;
         self.clock.advance(Duration::from_hours(1));
         self.claim_runs(999).await;
         while let Some(run) = self.next_run() {

@@ -76,12 +76,19 @@ impl World {
         self.store.as_ref().unwrap()
     }
 
+    /// Everything that is held, whatever holds it.
+    pub(super) async fn resume_all(&self) {
+        for holder in self.store().holders().await.unwrap() {
+            self.store().resume_held(&holder, 0, 999).await.unwrap();
+        }
+    }
+
     pub(super) async fn take(&mut self, step: &Step) {
         match step {
             Step::Accept { routes, key, lease } => self.accept(*routes, *key, *lease).await,
             Step::ClaimRuns(limit) => self.claim_runs(*limit).await,
             Step::Commit { which, end, lease } => self.commit(*which, end, *lease).await,
-            Step::ResumeHeld => drop(self.store().resume_held(0, 99).await.unwrap()),
+            Step::ResumeHeld => self.resume_all().await,
             Step::ClaimDeliveries(limit) => self.claim(*limit).await,
             Step::Record { which, end, disables } => self.record(*which, *end, *disables).await,
             Step::Release(which) => self.release(*which).await,
