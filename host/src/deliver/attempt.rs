@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use crate::clock::{Clock, Random};
+use crate::metrics::Metrics;
 use crate::model::{Attempt, Delivery, Outcome};
+use crate::plugin::Judge;
 
 use super::destination::{Destination, Targets};
+use super::judgement::{self, Judgement};
 use super::retry::{Ended, decide};
 use super::{request, retry_after};
 
@@ -15,6 +18,17 @@ pub(super) struct Performed {
     pub attempt: Attempt,
     /// How long the destination asks to be left alone, up to its policy's cap.
     pub retry_after: Option<Duration>,
+    /// What the destination's plugin says of the answer.
+    pub judgement: Option<Judgement>,
+}
+
+/// What attempts are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Tools<'a> {
+    pub judge: &'a Judge,
+    pub clock: &'a Clock,
+    pub random: &'a Random,
+    pub metrics: &'a Metrics,
 }
 
 /// Makes the attempt and says what follows. `destination` is of `targets`.
@@ -22,8 +36,7 @@ pub(super) async fn perform(
     targets: &Targets,
     destination: &Destination,
     delivery: &Delivery,
-    clock: &Clock,
-    random: &Random,
+    Tools { judge, clock, random, metrics }: Tools<'_>,
 ) -> Performed {
     let started_at = clock.now();
     let began = clock.monotonic();
@@ -31,18 +44,24 @@ pub(super) async fn perform(
     let body = delivery.body().clone();
     let exchange = targets.post(destination, headers, body).await;
     let duration = clock.monotonic().saturating_sub(began);
+    let number = delivery.attempts.saturating_add(1);
+    let judgement = match &destination.classify {
+        Some(named) => judgement::ask(judge, metrics, &destination.name, named, &exchange, number).await,
+        None => None,
+    };
     let now = clock.now();
     let asked = exchange.retry_after.as_deref().and_then(|value| retry_after::parse(value, now));
     let ended = Ended {
         attempts_before: delivery.attempts,
         outcome: &exchange.outcome,
         retry_after: asked,
+        judgement: judgement.as_ref(),
         now,
         jitter_unit: random.unit(),
     };
     let (decision, reason) = decide(&destination.retry, &ended);
     let attempt = Attempt {
-        number: delivery.attempts.saturating_add(1),
+        number,
         started_at,
         duration,
         outcome: exchange.outcome,
@@ -52,7 +71,8 @@ pub(super) async fn perform(
         decision,
         reason,
     };
-    Performed { attempt, retry_after: asked.map(|asked| asked.min(destination.retry.retry_after_cap())) }
+    let retry_after = asked.map(|asked| asked.min(destination.retry.retry_after_cap()));
+    Performed { attempt, retry_after, judgement }
 }
 
 /// The word under which an outcome is counted.

@@ -188,9 +188,10 @@ mod tests {
     use crate::deliver::{Board, Deliver, Destination, EgressPolicy, Targets};
     use crate::lifecycle::Shutdown;
     use crate::model::{Attempt, DeliveryId, Event, EventId, Message, Millis, OnDead, Run};
+    use crate::plugin::Judge;
     use crate::store::{
         Accepted, AttemptRecord, Backlog, Commanded, Committed, DeliveryCommand, DeliveryFilter,
-        DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary,
+        DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
         NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease, RunResult,
         StateValue, Store, Tidied,
     };
@@ -267,7 +268,11 @@ mod tests {
             Err(StoreError::Closed)
         }
 
-        async fn resume_held(&self, _: i64, _: usize) -> Result<Resumed, StoreError> {
+        async fn holders(&self) -> Result<Vec<Holder>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn resume_held(&self, _: &Holder, _: i64, _: usize) -> Result<Resumed, StoreError> {
             Err(StoreError::Closed)
         }
 
@@ -308,6 +313,10 @@ mod tests {
         }
 
         async fn plugin_state(&self, _: &str, _: &str) -> Result<Option<StateValue>, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn plugin_state_size(&self, _: &str) -> Result<u64, StoreError> {
             Err(StoreError::Closed)
         }
 
@@ -359,6 +368,7 @@ mod tests {
             handoff: handed,
             bell: Arc::default(),
             recall: Arc::default(),
+            judge: Judge::new("classify", 1, Arc::default),
             clock,
             random: Random::seeded(1),
             metrics: Arc::default(),

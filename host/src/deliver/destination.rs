@@ -16,7 +16,7 @@ use super::setup::{Egress, Reach, Setup};
 use super::sign::SigningKey;
 use super::tls::MachineRoots;
 use super::transport::{Exchange, Transport, TransportError};
-use crate::model::{AttemptError, Header, OnDead};
+use crate::model::{AttemptError, Header, NamedPlugin, OnDead};
 use crate::rate::Rate;
 
 /// The longest timeout of an attempt; leases outlast it.
@@ -52,6 +52,8 @@ pub struct Destination {
     pub rate_limit: Option<Rate>,
     /// How it is connected to.
     pub reach: Reach,
+    /// The plugin that says what its answers mean; `None`: their status says it.
+    pub classify: Option<Arc<NamedPlugin>>,
 }
 
 /// Why settings are no destination.
@@ -97,6 +99,7 @@ impl Destination {
             breaker: BreakerPolicy::default(),
             rate_limit: None,
             reach: Reach::default(),
+            classify: None,
         }
     }
 
@@ -155,6 +158,7 @@ impl fmt::Debug for Destination {
             .field("breaker", &self.breaker)
             .field("rate_limit", &self.rate_limit)
             .field("reach", reach)
+            .field("classify", &self.classify.as_ref().map(|named| &named.plugin))
             .finish()
     }
 }

@@ -42,6 +42,7 @@ mod destination;
 mod dialled;
 mod guard;
 mod hold;
+mod judgement;
 mod lane;
 mod orders;
 mod plan;

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use crate::model::{AttemptError, Decision, Millis, Outcome};
+use crate::plugin::{Classification, NoAnswer};
+
+use super::judgement::Judgement;
 
 /// The longest that `Retry-After` can postpone an attempt, unless configured otherwise.
 pub const DEFAULT_RETRY_AFTER_CAP: Duration = Duration::from_hours(24);
@@ -109,6 +112,8 @@ pub(super) struct Ended<'a> {
     pub outcome: &'a Outcome,
     /// What the answer asks for.
     pub retry_after: Option<Duration>,
+    /// What the destination's plugin says of it.
+    pub judgement: Option<&'a Judgement>,
     /// When it ended.
     pub now: Millis,
     /// Chance, from 0 to 1.
@@ -117,33 +122,70 @@ pub(super) struct Ended<'a> {
 
 /// Decides what follows, and says why.
 ///
-/// Only 2xx is success. What can never succeed as it stands (an address that the guard
-/// refuses, no signature, a body that is too large for the receiver) is dead at once:
-/// waiting would help nobody. It is kept, and a repeat of its event makes it due again.
+/// Only 2xx is success, unless the destination's plugin says otherwise. What can never
+/// succeed as it stands (an address that the guard refuses, no signature, a body that is
+/// too large for the receiver) is dead at once: waiting would help nobody. It is kept,
+/// and a repeat of its event makes it due again.
 /// 410 is the destination's word on all deliveries: this one waits with the others, at
 /// the place in its schedule where it was.
-/// Everything else is due again at the later of the jittered delay and `Retry-After`.
+/// Everything else is due again at the later of the jittered delay and `Retry-After`. A
+/// plugin may choose another delay, up to the cap of `Retry-After`, but neither shorten
+/// what the destination asks for nor make the schedule longer.
 pub(super) fn decide(policy: &RetryPolicy, ended: &Ended<'_>) -> (Decision, String) {
     let what = describe(ended.outcome);
+    let Some(Judgement { plugin, said }) = ended.judgement else { return by_status(policy, ended, what) };
+    match said {
+        Ok(Classification::Done) => {
+            (Decision::Delivered, format!("{what}; \"{plugin}\" says that it is delivered"))
+        }
+        Ok(Classification::Dead(reason)) => {
+            (Decision::Dead, format!("{what}; \"{plugin}\" gives it up: {reason}"))
+        }
+        Ok(Classification::Retry(after)) => {
+            by_schedule(policy, ended, &format!("{what}; \"{plugin}\" wants another try"), *after)
+        }
+        Ok(Classification::Default) => {
+            let (decision, reason) = by_status(policy, ended, what);
+            (decision, format!("{reason}; \"{plugin}\" leaves it at that"))
+        }
+        Err(NoAnswer { verdict, reason: why }) => {
+            let (decision, reason) = by_status(policy, ended, what);
+            let verdict = verdict.as_str();
+            (decision, format!("{reason}; \"{plugin}\" did not say what it means: {verdict}: {why}"))
+        }
+    }
+}
+
+fn by_status(policy: &RetryPolicy, ended: &Ended<'_>, what: String) -> (Decision, String) {
     match ended.outcome {
-        Outcome::Status(200..=299) => return (Decision::Delivered, what),
+        Outcome::Status(200..=299) => (Decision::Delivered, what),
         Outcome::Status(410) => {
             let reason =
                 format!("{what}; its destination is disabled until it is resumed or its URL is another");
-            return (Decision::Retry(ended.now), reason);
+            (Decision::Retry(ended.now), reason)
         }
-        outcome if is_permanent(outcome) => {
-            return (Decision::Dead, format!("{what}; trying again cannot help"));
-        }
-        _ => {}
+        outcome if is_permanent(outcome) => (Decision::Dead, format!("{what}; trying again cannot help")),
+        _ => by_schedule(policy, ended, &what, None),
     }
+}
+
+/// The next attempt, if the schedule has one; `chosen`: after so long instead.
+fn by_schedule(
+    policy: &RetryPolicy,
+    ended: &Ended<'_>,
+    what: &str,
+    chosen: Option<Duration>,
+) -> (Decision, String) {
     let before = usize::try_from(ended.attempts_before).unwrap_or(usize::MAX);
     let attempts = policy.delays.len() + 1;
     let Some(delay) = policy.delays.get(before) else {
         let number = before.saturating_add(1);
         return (Decision::Dead, format!("{what}; attempt {number} of {attempts} was the last"));
     };
-    let delay = policy.jittered(*delay, ended.jitter_unit);
+    let delay = match chosen {
+        Some(chosen) => chosen.min(policy.retry_after_cap),
+        None => policy.jittered(*delay, ended.jitter_unit),
+    };
     let asked = ended.retry_after.unwrap_or_default().min(policy.retry_after_cap);
     let (wait, whose) = if asked > delay { (asked, ", as Retry-After asks") } else { (delay, "") };
     let (next, wait_ms) = (before + 2, wait.as_millis());
@@ -176,6 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::StepVerdict;
 
     const NOW: Millis = Millis(1_000_000);
 
@@ -195,8 +238,18 @@ mod tests {
         unit: f64,
     ) -> Decision {
         let retry_after = retry_after.map(Duration::from_secs);
-        decide(policy, &Ended { attempts_before: before, outcome, retry_after, now: NOW, jitter_unit: unit })
-            .0
+        decide(
+            policy,
+            &Ended {
+                attempts_before: before,
+                outcome,
+                retry_after,
+                judgement: None,
+                now: NOW,
+                jitter_unit: unit,
+            },
+        )
+        .0
     }
 
     #[test]
@@ -255,7 +308,14 @@ mod tests {
             let policy = policy(&[5, 300], 0.0);
             decide(
                 &policy,
-                &Ended { attempts_before: before, outcome, retry_after, now: NOW, jitter_unit: 0.5 },
+                &Ended {
+                    attempts_before: before,
+                    outcome,
+                    retry_after,
+                    judgement: None,
+                    now: NOW,
+                    jitter_unit: 0.5,
+                },
             )
             .1
         };
@@ -270,6 +330,57 @@ mod tests {
         assert_eq!(reason(2, &Outcome::Status(500), None), "answered 500; attempt 3 of 3 was the last");
         assert_eq!(reason(0, &refused, None), "refused-by-guard: x; trying again cannot help");
         assert!(reason(0, &Outcome::Status(302), None).contains("redirects are not followed"));
+    }
+
+    #[test]
+    fn a_plugins_word_is_bounded_by_what_protects_others() {
+        use Classification::{Dead, Default, Done, Retry};
+        let minute = Duration::from_mins(1);
+        let policy = policy(&[10, 10], 0.0).with_retry_after_cap(minute);
+        let decided = |status: u16, before, retry_after: Option<u64>, said| {
+            let judgement = Judgement { plugin: "p".into(), said };
+            let (outcome, retry_after) = (Outcome::Status(status), retry_after.map(Duration::from_secs));
+            let judgement = Some(&judgement);
+            let ended = Ended {
+                attempts_before: before,
+                outcome: &outcome,
+                retry_after,
+                judgement,
+                now: NOW,
+                jitter_unit: 0.5,
+            };
+            decide(&policy, &ended).0
+        };
+        let after = |seconds| Decision::Retry(NOW.after(Duration::from_secs(seconds)));
+        let late = || Err(NoAnswer { verdict: StepVerdict::Timeout, reason: "late".into() });
+        let wait = |seconds| Ok(Retry(Some(Duration::from_secs(seconds))));
+        let cases = [
+            (500, 0, None, Ok(Done), Decision::Delivered),
+            (200, 0, None, Ok(Dead("no".into())), Decision::Dead),
+            (200, 0, None, Ok(Retry(None)), after(10)),
+            (200, 0, None, wait(3), after(3)),
+            (413, 0, None, wait(3), after(3)),
+            // Neither longer than anybody could ask for, nor sooner than was asked for.
+            (200, 0, None, wait(9_999), after(60)),
+            (503, 0, Some(30), wait(3), after(30)),
+            (503, 0, Some(9_999), wait(3), after(60)),
+            // Nor more often than the schedule says.
+            (200, 2, None, wait(3), Decision::Dead),
+            (200, 2, None, Ok(Retry(None)), Decision::Dead),
+            // 410 waits for the operator, unless the plugin says what it means.
+            (410, 0, None, Ok(Default), after(0)),
+            (410, 0, None, late(), after(0)),
+            (410, 0, None, Ok(Retry(None)), after(10)),
+            (410, 0, None, Ok(Dead("gone".into())), Decision::Dead),
+            // Without a word the status counts.
+            (200, 0, None, late(), Decision::Delivered),
+            (500, 0, None, Ok(Default), after(10)),
+            (413, 0, None, late(), Decision::Dead),
+        ];
+        for (status, before, retry_after, said, expected) in cases {
+            let shown = format!("{status} {said:?}");
+            assert_eq!(decided(status, before, retry_after, said), expected, "{shown}");
+        }
     }
 
     #[test]
@@ -330,7 +441,7 @@ mod tests {
             jitter_unit in 0.0..=1.0,
         ) {
             let now = Millis(now);
-            let ended = Ended { attempts_before: before, outcome: &outcome, retry_after, now, jitter_unit };
+            let ended = Ended { attempts_before: before, outcome: &outcome, retry_after, judgement: None, now, jitter_unit };
             let (decision, reason) = decide(&policy, &ended);
             prop_assert!(!reason.is_empty());
             match decision {

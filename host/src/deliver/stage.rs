@@ -12,8 +12,10 @@ use crate::clock::{Clock, Random};
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
 use crate::model::Delivery;
+use crate::plugin::Judge;
 use crate::store::Store;
 
+use super::attempt::Tools;
 use super::board::Board;
 use super::destination::{Destination, Targets};
 use super::hold::Hold;
@@ -43,6 +45,8 @@ pub struct Deliver {
     pub bell: Arc<Notify>,
     /// Rings when deliveries were taken back: what is queued here is to be asked for again.
     pub recall: Arc<Notify>,
+    /// Asks the plugins that destinations name for what answers mean.
+    pub judge: Judge,
     /// Time.
     pub clock: Clock,
     /// Jitter.
@@ -60,7 +64,8 @@ impl Deliver {
     /// finishes attempts under way and records them. Hard: drops attempts under way and
     /// records those that have ended. Returns when that is done.
     pub async fn run(self, shutdown: Shutdown) {
-        let Self { store, targets, handoff, bell, recall, clock, random, metrics, alerts, board } = self;
+        let Self { store, targets, handoff, bell, recall, judge, .. } = self;
+        let Self { clock, random, metrics, alerts, board, .. } = self;
         let (finished, receiver) = mpsc::channel(recorder::QUEUE);
         let (well, well_seen) = watch::channel(true);
         let plan = Arc::new(Plan::default());
@@ -77,6 +82,7 @@ impl Deliver {
         let stage = Arc::new(Stage {
             store,
             targets,
+            judge,
             clock,
             random,
             metrics,
@@ -115,6 +121,7 @@ impl Deliver {
 pub(super) struct Stage {
     pub store: Arc<dyn Store>,
     pub targets: watch::Receiver<Arc<Targets>>,
+    pub judge: Judge,
     pub clock: Clock,
     pub random: Random,
     pub metrics: Arc<Metrics>,
@@ -133,6 +140,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// What attempts are made with.
+    pub(super) fn tools(&self) -> Tools<'_> {
+        Tools { judge: &self.judge, clock: &self.clock, random: &self.random, metrics: &self.metrics }
+    }
+
     /// All lanes as of now.
     pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
         self.board.lanes().values().cloned().collect()

@@ -103,8 +103,11 @@ pub(super) struct Exchange {
     pub outcome: Outcome,
     pub address: Option<SocketAddr>,
     pub retry_after: Option<String>,
+    /// Those that are kept.
     pub headers: Vec<Header>,
     pub body: Bytes,
+    /// All of the answer's headers.
+    pub head: HeaderMap,
 }
 
 impl Transport {
@@ -216,7 +219,8 @@ fn tunnelled(
 impl Exchange {
     pub(super) fn failed(kind: AttemptError, detail: String) -> Self {
         let outcome = Outcome::Error { kind, detail };
-        Self { outcome, address: None, retry_after: None, headers: Vec::new(), body: Bytes::new() }
+        let (headers, body, head) = (Vec::new(), Bytes::new(), HeaderMap::new());
+        Self { outcome, address: None, retry_after: None, headers, body, head }
     }
 
     fn unanswered(error: &(dyn Error + 'static), otherwise: AttemptError) -> Self {
@@ -232,6 +236,8 @@ async fn read(mut response: Response) -> Exchange {
     let address = response.remote_addr().or_else(|| response.extensions().get().map(|Peer(peer)| *peer));
     let headers = kept_headers(response.headers(), response.status().is_success());
     let retry_after = response.headers().get("retry-after").and_then(|v| v.to_str().ok()).map(Into::into);
+    // What frames the body is known by now.
+    let head = std::mem::take(response.headers_mut());
     let mut body = BytesMut::new();
     let mut read = 0;
     let outcome = loop {
@@ -251,7 +257,7 @@ async fn read(mut response: Response) -> Exchange {
             break Outcome::Status(status);
         }
     };
-    Exchange { outcome, address, retry_after, headers, body: body.freeze() }
+    Exchange { outcome, address, retry_after, headers, body: body.freeze(), head }
 }
 
 fn kept_headers(headers: &HeaderMap, success: bool) -> Vec<Header> {

@@ -6,15 +6,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alerts::{self, Alert};
 use crate::model::{Decision, Delivery, Outcome};
+use crate::plugin::NoAnswer;
 use crate::store::{AttemptRecord, Disables};
 
 use super::attempt::{self, Performed};
 use super::destination::{Destination, Targets};
+use super::judgement::{self, Judgement};
 use super::lane::Lane;
 use super::orders::url_hash;
 use super::recorder::Finished;
 use super::retry::describe;
-use super::signal::{self, Signal};
+use super::signal::Signal;
 use super::stage::Stage;
 
 /// The answer of a destination that wants no more deliveries.
@@ -59,7 +61,7 @@ async fn work(mut slot: Slot) {
         }
         stage.release(next.returned).await;
         let Some((delivery, number)) = next.delivery else { return };
-        let performed = attempt::perform(&targets, destination, &delivery, &stage.clock, &stage.random).await;
+        let performed = attempt::perform(&targets, destination, &delivery, stage.tools()).await;
         let finished = finish(&stage, &lane, destination, &delivery, number, performed);
         if stage.finished.send(finished).await.is_err() {
             return;
@@ -74,16 +76,20 @@ fn finish(
     destination: &Destination,
     delivery: &Delivery,
     number: u64,
-    Performed { attempt, retry_after }: Performed,
+    Performed { attempt, retry_after, judgement }: Performed,
 ) -> Finished {
     stage.metrics.attempt(&lane.name, attempt::outcome_word(&attempt.outcome), attempt.duration);
-    let signal = signal::read(&attempt.outcome, retry_after);
+    let signal = judgement::signal(judgement.as_ref(), &attempt.outcome, retry_after);
     let heeded = lane.heed(stage.clock.monotonic(), number, signal, &destination.pace());
     lane.note_failure(match signal {
         Signal::Failed | Signal::Overloaded { .. } | Signal::Silent => Some(describe(&attempt.outcome)),
         Signal::Took | Signal::Answered => None,
     });
-    let disables = disables(stage, lane, destination, &attempt.outcome);
+    tell_of_plugin(stage, delivery, judgement.as_ref());
+    let disables = match &judgement {
+        Some(judgement) if !judgement.is_default() => None,
+        _ => disables(stage, lane, destination, &attempt.outcome),
+    };
     stage.follow(lane, destination, &heeded);
     let since_receipt = attempt::since_receipt(delivery, &attempt);
     // An alert that could not be delivered raises none.
@@ -99,6 +105,23 @@ fn finish(
             on_dead: destination.on_dead,
             disables,
         },
+    }
+}
+
+/// A plugin that does not say what answers mean is told of as one that fails in a step.
+/// What fails on an alert is not told as another one.
+fn tell_of_plugin(stage: &Arc<Stage>, delivery: &Delivery, judgement: Option<&Judgement>) {
+    if let Some(Judgement { plugin, said: Err(NoAnswer { verdict, reason }) }) = judgement
+        && verdict.is_failure()
+        && delivery.event.source != alerts::SOURCE
+    {
+        stage.alerts.raise(Alert::PluginFailed {
+            plugin: plugin.clone(),
+            route: Some(delivery.route.clone()),
+            source: None,
+            event: Some(delivery.event.id.clone()),
+            reason: format!("{}: {reason}", verdict.as_str()),
+        });
     }
 }
 

@@ -4,6 +4,7 @@ mod acceptor;
 mod body;
 mod gate;
 mod mask;
+mod plugin_scheme;
 mod refusal;
 mod source;
 
@@ -21,9 +22,11 @@ use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::alerts::Alerts;
 use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
-use crate::model::{Event, EventId, Millis};
+use crate::model::{Attribute, Event, EventId};
+use crate::plugin::Judge;
 use crate::store::{DedupeKey, NewEvent, Store, StoreError};
 use crate::verify::{self, Verdict};
 
@@ -32,8 +35,7 @@ use refusal::Refusal;
 
 pub use acceptor::RunHandoff;
 pub use gate::{Closed, Gate};
-pub use mask::is_credential;
-pub use source::{Dedupe, DedupeBy, FrontDoor, Reply, Source};
+pub use source::{Dedupe, DedupeBy, FrontDoor, Reply, Source, SourceScheme};
 
 /// KiB of bodies that are being read or verified at once: what strangers can make the
 /// gateway hold in memory.
@@ -46,9 +48,11 @@ pub struct Ingest {
     acceptor: Acceptor,
     gate: Arc<Gate>,
     unverified: Semaphore,
+    judge: Judge,
     clock: Clock,
     random: Random,
     metrics: Arc<Metrics>,
+    alerts: Alerts,
 }
 
 /// What the stage is given.
@@ -61,20 +65,24 @@ pub struct Parts {
     pub handoff: RunHandoff,
     /// Whether durability can be promised.
     pub gate: Arc<Gate>,
+    /// Asks the plugins of sources that verify by one.
+    pub judge: Judge,
     /// Time.
     pub clock: Clock,
     /// Ids.
     pub random: Random,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// What operators want to hear of.
+    pub alerts: Alerts,
 }
 
 /// The front door as HTTP: `/in/{source}` and what is below it.
 pub fn router(parts: Parts) -> Router {
-    let Parts { door, store, handoff, gate, clock, random, metrics } = parts;
+    let Parts { door, store, handoff, gate, judge, clock, random, metrics, alerts } = parts;
     let acceptor = Acceptor::start(store, handoff);
     let unverified = Semaphore::new(UNVERIFIED_KIB as usize);
-    let ingest = Arc::new(Ingest { door, acceptor, gate, unverified, clock, random, metrics });
+    let ingest = Arc::new(Ingest { door, acceptor, gate, unverified, judge, clock, random, metrics, alerts });
     Router::new().fallback(receive).with_state(ingest)
 }
 
@@ -126,17 +134,15 @@ impl Ingest {
         let body = body::read(&head.headers, body, door.max_body, door.read_timeout).await?;
         let started = self.clock.monotonic();
         let received = Received { method: &head.method, uri: &head.uri, headers: &head.headers, body: &body };
-        let accepted = match received.verify(source, self.clock.now()) {
-            Verdict::Accepted(accepted) => accepted,
-            Verdict::Malformed(reason) => return Err(Refusal::Malformed(reason)),
-            Verdict::Unauthorized(reason) => return Err(Refusal::Unauthorized(reason)),
-            Verdict::Handshake(reply) => return Ok(("handshake", handshake(reply))),
+        let proven = match self.verify(source, &received).await? {
+            Verified::Event(proven) => proven,
+            Verified::Handshake(response) => return Ok(("handshake", response)),
         };
         drop(room);
         if let Some(limit) = &source.rate_limit {
             limit.take(self.clock.monotonic()).map_err(Refusal::RateLimited)?;
         }
-        let new = self.new_event(door, source, &received, accepted);
+        let new = self.new_event(door, source, &received, proven);
         let receipt = match self.acceptor.accept(new).await {
             None => return Err(Refusal::Unavailable("too many requests at once")),
             Some(Err(error)) => return Err(self.not_durable(&error)),
@@ -150,28 +156,46 @@ impl Ingest {
         Ok((outcome, success(source, outcome, &id)))
     }
 
+    async fn verify(&self, source: &Source, received: &Received<'_>) -> Result<Verified, Refusal> {
+        let scheme = match &source.scheme {
+            SourceScheme::Own(scheme) => scheme,
+            SourceScheme::Plugin(named) => {
+                return plugin_scheme::verify(self, source, named, received).await;
+            }
+        };
+        let request = received.for_scheme(source.public_url.as_deref());
+        match scheme.verify(&request, self.clock.now()) {
+            Verdict::Accepted(verify::Accepted { id, event_type }) => {
+                Ok(Verified::Event(Proven { id, event_type, attributes: Vec::new() }))
+            }
+            Verdict::Malformed(reason) => Err(Refusal::Malformed(reason)),
+            Verdict::Unauthorized(reason) => Err(Refusal::Unauthorized(reason)),
+            Verdict::Handshake(reply) => Ok(Verified::Handshake(handshake(reply))),
+        }
+    }
+
     fn new_event(
         &self,
         door: &FrontDoor,
         source: &Source,
         received: &Received<'_>,
-        accepted: verify::Accepted,
+        proven: Proven,
     ) -> NewEvent {
         let now = self.clock.now();
-        let credentials = source.scheme.credentials();
-        let routes = door.runs_for(&source.name, accepted.event_type.as_deref());
-        let dedupe = received.dedupe_key(&source.dedupe, accepted.id.as_deref());
+        let scheme = &source.scheme;
+        let routes = door.runs_for(&source.name, proven.event_type.as_deref());
+        let dedupe = received.dedupe_key(&source.dedupe, proven.id.as_deref());
         let event = Event {
             id: EventId::new(now.0, self.random.bits()),
             source: source.name.clone(),
-            event_type: accepted.event_type,
+            event_type: proven.event_type,
             received_at: now,
             method: received.method.as_str().to_owned(),
             path: received.uri.path().to_owned(),
-            query: received.uri.query().map(|query| mask::query(query, &credentials.query)),
-            headers: mask::headers(received.headers, &credentials.headers),
+            query: received.uri.query().map(|query| mask::query(query, |name| scheme.hides_parameter(name))),
+            headers: mask::headers(received.headers, |name| scheme.hides_header(name)),
             body: received.body.clone(),
-            attributes: Vec::new(),
+            attributes: proven.attributes,
         };
         NewEvent { event, routes, dedupe }
     }
@@ -194,6 +218,21 @@ impl Ingest {
     }
 }
 
+/// What verification makes of a request that it does not refuse.
+enum Verified {
+    /// An event.
+    Event(Proven),
+    /// Answered, and no event.
+    Handshake(Response),
+}
+
+/// What verification knows of an event.
+struct Proven {
+    id: Option<String>,
+    event_type: Option<String>,
+    attributes: Vec<Attribute>,
+}
+
 /// A request, read in full.
 struct Received<'a> {
     method: &'a Method,
@@ -203,16 +242,15 @@ struct Received<'a> {
 }
 
 impl Received<'_> {
-    fn verify(&self, source: &Source, now: Millis) -> Verdict {
-        let request = verify::Request {
+    fn for_scheme<'a>(&'a self, public_url: Option<&'a str>) -> verify::Request<'a> {
+        verify::Request {
             method: self.method.as_str(),
             path: self.uri.path(),
             query: self.uri.query(),
             headers: self.headers,
             body: self.body,
-            public_url: source.public_url.as_deref(),
-        };
-        source.scheme.verify(&request, now)
+            public_url,
+        }
     }
 
     fn dedupe_key(&self, dedupe: &Dedupe, id: Option<&str>) -> Option<DedupeKey> {

@@ -1,12 +1,14 @@
 //! A source as it is in force: how it verifies, what it refuses, how it answers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
 
-use crate::model::Route;
+use super::mask;
+use crate::model::{NamedPlugin, Route};
 use crate::rate::RateLimiter;
 use crate::store::NewRun;
 use crate::verify::Scheme;
@@ -17,7 +19,7 @@ pub struct Source {
     /// The last part of `/in/{source}`.
     pub name: String,
     /// How requests are verified.
-    pub scheme: Scheme,
+    pub scheme: SourceScheme,
     /// What makes a request a repeat.
     pub dedupe: Dedupe,
     /// What it may be called with.
@@ -28,6 +30,59 @@ pub struct Source {
     pub public_url: Option<String>,
     /// The answer to an accepted request, where it is not the gateway's own JSON.
     pub reply: Option<Reply>,
+}
+
+/// How requests of a source are verified.
+#[derive(Clone, Debug)]
+pub enum SourceScheme {
+    /// By the gateway.
+    Own(Box<Scheme>),
+    /// By a plugin.
+    Plugin(Arc<NamedPlugin>),
+}
+
+impl SourceScheme {
+    /// As the configuration writes it.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Own(scheme) => scheme.name().into(),
+            Self::Plugin(named) => format!("plugin:{}", named.plugin).into(),
+        }
+    }
+
+    /// The gateway's own scheme, if it is one.
+    pub fn own(&self) -> Option<&Scheme> {
+        match self {
+            Self::Own(scheme) => Some(scheme.as_ref()),
+            Self::Plugin(_) => None,
+        }
+    }
+
+    /// The plugin, if it is one.
+    pub const fn plugin(&self) -> Option<&Arc<NamedPlugin>> {
+        match self {
+            Self::Own(_) => None,
+            Self::Plugin(named) => Some(named),
+        }
+    }
+
+    /// Whether the value of that (lower-case) header is a credential. A plugin does not
+    /// say which it reads: what is called like one counts as one.
+    pub fn hides_header(&self, name: &str) -> bool {
+        mask::ALWAYS.contains(&name)
+            || match self {
+                Self::Own(scheme) => scheme.credentials().headers.iter().any(|credential| credential == name),
+                Self::Plugin(_) => mask::looks_like_credential(name),
+            }
+    }
+
+    /// Whether the value of that parameter of the query is a credential.
+    pub fn hides_parameter(&self, name: &str) -> bool {
+        match self {
+            Self::Own(scheme) => scheme.credentials().query.iter().any(|credential| credential == name),
+            Self::Plugin(_) => mask::looks_like_credential(name),
+        }
+    }
 }
 
 /// When a request is a repeat of an earlier one.

@@ -33,7 +33,7 @@ impl Scheme {
         let (name, config) = match scheme {
             Some("none") => return unsigned(&own, secrets),
             Some(name) if name.starts_with("plugin:") => {
-                let reason = format!("scheme {name:?} is not supported by this version");
+                let reason = format!("{name:?} is decided by a plugin, which only a running gateway asks");
                 return Err(SchemeError::new("scheme", reason));
             }
             Some(name) => (name, presets::find(name)?.overridden_by(&own)),
@@ -328,7 +328,7 @@ mod tests {
         for (scheme, verify, secrets, expected) in [
             (None, "", &["s"][..], "scheme: is missing: name a preset, "),
             (Some("gihub"), "", &["s"], "there is no scheme \"gihub\""),
-            (Some("plugin:mine"), "", &[], "scheme: scheme \"plugin:mine\" is not supported by this version"),
+            (Some("plugin:mine"), "", &[], "scheme: \"plugin:mine\" is decided by a plugin"),
             (Some("github"), "", &[], "secrets: are missing: scheme \"github\" needs at least one"),
             (Some("github"), "", &["s", ""], "secrets[1]: is empty"),
             (Some("none"), "", &["s"], "secrets: are of no use with scheme \"none\""),
