@@ -92,6 +92,11 @@ fn event_file(event: &Event) -> Value {
         "query": event.query,
         "headers": headers,
     });
+    if !event.attributes.is_empty() {
+        let attributes: serde_json::Map<_, _> =
+            event.attributes.iter().map(|a| (a.name.clone(), json!(a.value))).collect();
+        file["attributes"] = Value::Object(attributes);
+    }
     let (key, body) = body(event);
     file[key] = body;
     file
@@ -125,7 +130,7 @@ fn run(run: &RunRecord) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Header, Millis};
+    use crate::model::{Attribute, Header, Millis};
 
     fn event(body: &'static [u8]) -> Event {
         let header = |value: &str| Header { name: "x".into(), value: value.into() };
@@ -149,6 +154,14 @@ mod tests {
         assert_eq!(body(&event(br#"{"a": 1}"#)), ("body_text", json!(r#"{"a": 1}"#)));
         assert_eq!(body(&event(b"plain")), ("body_text", json!("plain")));
         assert_eq!(body(&event(&[0xff])), ("body_base64", json!("/w==")));
+    }
+
+    #[test]
+    fn attributes_are_shown_where_there_are_any() {
+        assert_eq!(event_file(&event(b"")).get("attributes"), None);
+        let tenant = Attribute { name: "tenant".into(), value: "acme".into() };
+        let event = Event { attributes: vec![tenant], ..event(b"") };
+        assert_eq!(event_file(&event)["attributes"], json!({ "tenant": "acme" }));
     }
 
     #[test]

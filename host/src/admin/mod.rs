@@ -13,6 +13,8 @@ mod problem;
 mod question;
 mod replay;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -30,6 +32,9 @@ pub type RunsFor = Arc<dyn Fn(&str, Option<&str>) -> Vec<NewRun> + Send + Sync>;
 /// From a name to a JSON object.
 pub type Standing = Arc<dyn Fn(&str) -> Option<serde_json::Value> + Send + Sync>;
 
+/// Ends when the plugins folder has been looked at.
+pub type ReloadPlugins = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// What the admin side is given.
 #[derive(Clone)]
 pub struct Parts {
@@ -39,6 +44,8 @@ pub struct Parts {
     pub not_ready: Arc<dyn Fn() -> Option<&'static str> + Send + Sync>,
     /// The plugins as they stand, as JSON values.
     pub plugins: Arc<dyn Fn() -> Vec<serde_json::Value> + Send + Sync>,
+    /// Looks at the plugins folder again.
+    pub reload_plugins: ReloadPlugins,
     /// What is configured, as it is in force.
     pub configured: Arc<dyn Fn() -> Configured + Send + Sync>,
     /// The runs of an event of that source and type, as the routes are now.
@@ -90,6 +97,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/destinations/{name}/pause", post(destinations::pause))
         .route("/api/v1/destinations/{name}/resume", post(destinations::resume))
         .route("/api/v1/plugins", get(plugins::list))
+        .route("/api/v1/plugins/reload", post(plugins::reload))
         .layer(from_fn_with_state(parts.access.clone(), access::require_token));
     Router::new()
         .route("/healthz", get(health::alive))

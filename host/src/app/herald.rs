@@ -181,8 +181,8 @@ fn data(alert: &Alert) -> Value {
         Alert::DeliveryDead { destination, delivery, event, reason } => {
             json!({ "destination": destination, "delivery": delivery, "event": event, "reason": reason })
         }
-        Alert::PluginFailed { plugin, route, event, reason } => {
-            json!({ "plugin": plugin, "route": route, "event": event, "reason": reason })
+        Alert::PluginFailed { plugin, route, source, event, reason } => {
+            json!({ "plugin": plugin, "route": route, "source": source, "event": event, "reason": reason })
         }
         Alert::BacklogHigh { runs, max } => json!({ "runs": runs, "max": max }),
     }

@@ -9,6 +9,7 @@ mod parts;
 mod reload;
 mod serve;
 mod shown;
+mod state;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
@@ -29,14 +31,15 @@ use crate::deliver::{Board, Targets};
 use crate::ingest::Gate;
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
-use crate::plugin::PluginHost;
+use crate::plugin::{self, PluginHost, StateReader};
 use crate::process::Changes;
 use crate::store::{SqliteOptions, SqliteStore, Store};
 
 use parts::Stages;
-use reload::{Reloader, State};
+use reload::{Refused, Reloader, State};
+use state::StoredState;
 
-pub(crate) use reload::refused_configs;
+pub(crate) use reload::refused_uses;
 
 /// For a stop, until the configuration in force can be looked at.
 const STATE_WAIT: Duration = Duration::from_secs(1);
@@ -65,12 +68,10 @@ impl App {
         let admin_listener = bind(config.server.admin_listen).await?;
         let (listen, admin_listen) = (listener.local_addr()?, admin_listener.local_addr()?);
         let store = open_store(&config, &clock, &random, &metrics)?;
-        let plugins =
-            PluginHost::start(config.plugins.clone(), clock.clone(), random.clone(), metrics.clone())
-                .context("the plugin engine cannot start")?;
-        let problems = plugins.scan(&config.step_configs()).problems;
-        for problem in refused_configs(&plugins, &config) {
-            tracing::error!("{problem}; its runs are held");
+        let (plugins, state) = open_plugins(&config, &store, &clock, &random, &metrics)?;
+        let problems = plugins.scan(&config.plugin_configs()).problems;
+        for Refused { used, problem } in refused_uses(&plugins, &config) {
+            tracing::error!("{problem}; {}", used.meanwhile());
         }
 
         let (targets, targets_in_force) =
@@ -107,6 +108,7 @@ impl App {
             alerts,
             board,
             store,
+            state,
             gate,
             run_bell: Arc::default(),
             delivery_bell: Arc::default(),
@@ -199,6 +201,27 @@ async fn supervise(
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The plugin room, and the store as plugins read it.
+fn open_plugins(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    random: &Random,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Arc<PluginHost>, Arc<dyn StateReader>)> {
+    let state: Arc<dyn StateReader> =
+        Arc::new(StoredState { store: store.clone(), runtime: Handle::current() });
+    let context = plugin::Context {
+        clock: clock.clone(),
+        random: random.clone(),
+        metrics: metrics.clone(),
+        state: state.clone(),
+    };
+    let plugins =
+        PluginHost::start(config.plugins.clone(), context).context("the plugin engine cannot start")?;
+    Ok((plugins, state))
 }
 
 fn open_store(

@@ -23,7 +23,7 @@ use crate::deliver::{self, Board, Deliver, Targets};
 use crate::ingest::{self, Gate, RunHandoff};
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
-use crate::plugin::{Settle, Watcher, Workers};
+use crate::plugin::{Judge, Settle, StateReader, Watcher, Workers};
 use crate::process::{self, DeliveryHandoff};
 use crate::store::Store;
 
@@ -42,6 +42,8 @@ pub(super) struct Stages {
     /// How destinations stand.
     pub(super) board: Board,
     pub(super) store: Arc<dyn Store>,
+    /// The store as plugins read it.
+    pub(super) state: Arc<dyn StateReader>,
     pub(super) gate: Arc<Gate>,
     /// Rung when runs may be claimable.
     pub(super) run_bell: Arc<Notify>,
@@ -70,6 +72,11 @@ impl Stages {
         let (runs, claimed_runs) = mpsc::channel(process::MAX_IN_FLIGHT);
         let (deliveries, claimed_deliveries) = mpsc::channel(DELIVERY_HANDOFF_BATCHES);
 
+        let workers = self.config.plugins.workers;
+        let judge = |threads| {
+            let plugins = reloader.plugins.clone();
+            Judge::new(threads, workers, move || plugins.plugins())
+        };
         let budget = Budget::new(process::MAX_BYTES_IN_FLIGHT);
         let handoff = RunHandoff {
             runs,
@@ -82,9 +89,11 @@ impl Stages {
             store: self.store.clone(),
             handoff,
             gate: self.gate.clone(),
+            judge: judge("verify"),
             clock: self.clock.clone(),
             random: self.random.clone(),
             metrics: self.metrics.clone(),
+            alerts: self.alerts.clone(),
         });
         self.spawn("front door", serve::serve(listener, router, self.shutdown.clone()));
 
@@ -92,13 +101,15 @@ impl Stages {
             store: self.store.clone(),
             routes: reloader.routes.clone(),
             plugins: reloader.plugins.clone(),
-            workers: Arc::new(Workers::start(self.config.plugins.workers, WORKER_QUEUE)?),
+            state: self.state.clone(),
+            workers: Arc::new(Workers::start(workers, WORKER_QUEUE)?),
             runs: claimed_runs,
             bell: self.run_bell.clone(),
             budget,
             changes: reloader.changes.clone(),
             handoff: DeliveryHandoff { deliveries, bell: self.delivery_bell.clone(), lease: deliver::LEASE },
             clock: self.clock.clone(),
+            random: self.random.clone(),
             metrics: self.metrics.clone(),
             alerts: self.alerts.clone(),
         };
@@ -111,6 +122,7 @@ impl Stages {
             handoff: claimed_deliveries,
             bell: self.delivery_bell.clone(),
             recall: self.recall.clone(),
+            judge: judge("classify"),
             clock: self.clock.clone(),
             random: self.random.clone(),
             metrics: self.metrics.clone(),
@@ -152,7 +164,7 @@ impl Stages {
     pub(super) fn admin(&mut self, reloader: &Arc<Reloader>, listener: TcpListener) {
         let gate = self.gate.clone();
         let plugins = reloader.plugins.clone();
-        let (in_force, door) = (reloader.clone(), reloader.door.clone());
+        let (in_force, folder, door) = (reloader.clone(), reloader.clone(), reloader.door.clone());
         let (run_bell, delivery_bell) = (self.run_bell.clone(), self.delivery_bell.clone());
         let (board, recall) = (self.board.clone(), self.recall.clone());
         let router = admin::router(admin::Parts {
@@ -160,6 +172,17 @@ impl Stages {
             not_ready: Arc::new(move || gate.state().map(ingest::Closed::reason)),
             plugins: Arc::new(move || {
                 plugins.status().iter().filter_map(|status| serde_json::to_value(status).ok()).collect()
+            }),
+            reload_plugins: Arc::new(move || {
+                let reloader = folder.clone();
+                // By itself: the request is dropped when its client goes away, and what was
+                // found would be told to nobody.
+                let rescan = tokio::spawn(async move { reloader.rescan_plugins().await });
+                Box::pin(async move {
+                    if let Err(error) = rescan.await {
+                        tracing::error!(%error, "the plugins folder could not be looked at");
+                    }
+                })
             }),
             configured: Arc::new(move || {
                 let targets = in_force.targets.borrow().clone();

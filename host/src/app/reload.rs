@@ -1,6 +1,7 @@
 //! Puts configurations and plugins in force while traffic goes on: each whole, or not
 //! at all.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
 use crate::admin::Access;
-use crate::config::{self, Config, Problem, Problems};
+use crate::config::{self, Config, PluginUse, Problem, Problems};
 use crate::deliver::Targets;
 use crate::ingest::FrontDoor;
 use crate::metrics::Metrics;
+use crate::model::NamedPlugin;
 use crate::plugin::{self, PluginHost};
 use crate::process::{Changes, Routes};
 
@@ -73,8 +75,10 @@ impl Reloader {
             tracing::warn!("{name} changed; that takes effect at the next restart");
         }
         self.put_in_force(&mut state, next, targets);
-        // A version of a plugin that waited for this configuration serves now.
+        // A version of a plugin that waited for this configuration serves now. What is held
+        // looks at both together.
         self.scan(&mut state).await;
+        self.changes.announce();
     }
 
     fn put_in_force(&self, state: &mut State, next: Config, targets: Targets) {
@@ -91,16 +95,15 @@ impl Reloader {
         }
         state.config = next;
         state.refused = false;
-        self.changes.announce();
         self.metrics.reload("config", "ok");
         tracing::info!(file = %self.file.display(), "the configuration is in force");
     }
 
     fn load(&self) -> Result<(Config, Targets), Problems> {
         let next = Config::load(&self.file)?;
-        let refusals = refused_configs(&self.plugins, &next);
-        if !refusals.is_empty() {
-            return Err(Problems(refusals));
+        let refused = refused_uses(&self.plugins, &next);
+        if !refused.is_empty() {
+            return Err(Problems(refused.into_iter().map(|refused| refused.problem).collect()));
         }
         let targets = self
             .targets
@@ -122,9 +125,20 @@ impl Reloader {
         }
     }
 
+    /// A version that lacks what it is asked for takes the place of one that had it: that
+    /// is its author's to decide, and an operator's to know.
+    fn tell_of_lacking(&self, config: &Config) {
+        for used in config.plugin_uses() {
+            if let Some(missing) = lacking(&self.plugins, &used) {
+                let (place, plugin, meanwhile) = (&used.place, &used.named.plugin, used.meanwhile());
+                tracing::error!("{place}: the plugin \"{plugin}\" exports {missing}; {meanwhile}");
+            }
+        }
+    }
+
     /// Whether what serves or what is wrong is other than before.
     async fn scan(self: &Arc<Self>, state: &mut State) -> bool {
-        let configs = state.config.step_configs();
+        let configs = state.config.plugin_configs();
         let reloader = self.clone();
         let report = match tokio::task::spawn_blocking(move || reloader.plugins.scan(&configs)).await {
             Ok(report) => report,
@@ -135,6 +149,7 @@ impl Reloader {
         };
         if report.changed() {
             self.changes.announce();
+            self.tell_of_lacking(&state.config);
         }
         let other_problems = state.problems != report.problems;
         state.problems.clone_from(&report.problems);
@@ -142,26 +157,50 @@ impl Reloader {
     }
 }
 
-/// The step configurations that plugins do not take: neither as they serve, nor in a
-/// version that waits in the folder for these configurations.
-pub(crate) fn refused_configs(plugins: &PluginHost, config: &Config) -> Vec<Problem> {
-    let configs = config.step_configs();
-    configs
-        .iter()
-        .filter_map(|(plugin, step)| {
-            // A plugin that is not there holds its runs; it refuses nothing.
-            plugins.plugins().get(plugin)?;
-            let refusal = plugins.check_config(plugin, step).err()?;
-            if plugins.waits_for(plugin, &configs) {
-                return None;
-            }
-            let route = config.routes.values().find(|route| {
-                route.steps.iter().any(|named| named.plugin == *plugin && named.config == *step)
-            });
-            let route = route.map_or("?", |route| &route.name);
-            Some(problem(config, format!("route \"{route}\": the plugin \"{plugin}\" {refusal}")))
-        })
-        .collect()
+/// What a plugin lacks for what it is asked there, if it serves at all.
+fn lacking(plugins: &PluginHost, used: &PluginUse) -> Option<&'static str> {
+    used.asks.missing_in(plugins.plugins().get(&used.named.plugin)?.exports())
+}
+
+/// A place that names a plugin which does not serve it as it is configured.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    /// The place.
+    pub(crate) used: PluginUse,
+    /// What is wrong.
+    pub(crate) problem: Problem,
+}
+
+/// The places that plugins do not serve under the limits and grants of that configuration:
+/// neither as they are, nor in a version that waits in the folder for it.
+pub(crate) fn refused_uses(plugins: &PluginHost, config: &Config) -> Vec<Refused> {
+    let (settings, configs, uses) = (&config.plugins, config.plugin_configs(), config.plugin_uses());
+    let mut waiting = BTreeMap::new();
+    // Of each plugin once: it may have to be compiled.
+    let mut waits = |plugin: &str| {
+        let suits = |exports: &[String]| {
+            let mut asked = uses.iter().filter(|used| used.named.plugin == plugin);
+            asked.all(|used| used.asks.missing_in(exports).is_none())
+        };
+        *waiting
+            .entry(plugin.to_owned())
+            .or_insert_with(|| plugins.waits_for(settings, plugin, suits, &configs))
+    };
+    let refused = |used: &PluginUse| {
+        let NamedPlugin { plugin, config: own } = &used.named;
+        // A plugin that is not there refuses nothing: it is waited for.
+        plugins.plugins().get(plugin)?;
+        let refusal = match lacking(plugins, used) {
+            Some(missing) => format!("exports {missing}"),
+            None => plugins.check_config_under(settings, plugin, own).err()?,
+        };
+        if waits(plugin) {
+            return None;
+        }
+        let problem = problem(config, format!("{}: the plugin \"{plugin}\" {refusal}", used.place));
+        Some(Refused { used: used.clone(), problem })
+    };
+    uses.iter().filter_map(refused).collect()
 }
 
 fn problem(config: &Config, message: String) -> Problem {

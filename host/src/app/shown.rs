@@ -6,7 +6,7 @@ use url::Url;
 use crate::admin::Configured;
 use crate::deliver::{Destination, Targets};
 use crate::ingest::{DedupeBy, FrontDoor, Source};
-use crate::model::{Order, Route};
+use crate::model::{Order, Route, Step};
 
 pub(super) fn configured(door: &FrontDoor, targets: &Targets) -> Configured {
     let mut sources: Vec<_> = door.sources.values().collect();
@@ -36,6 +36,7 @@ fn source(source: &Source, routes: &[Route]) -> Value {
         "path": format!("/in/{}", source.name),
         "scheme": source.scheme.name(),
         "methods": source.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(),
+        "plugin": source.scheme.plugin().map(|named| &named.plugin),
         "dedupe": dedupe,
         "routes": routes.iter().filter(from).map(|route| &route.name).collect::<Vec<_>>(),
     })
@@ -50,6 +51,7 @@ fn destination(destination: &Destination, routes: &[Route]) -> Value {
         "signed": !destination.keys.is_empty(),
         "timeout_ms": u64::try_from(destination.timeout.as_millis()).unwrap_or(u64::MAX),
         "concurrency": destination.concurrency,
+        "classify": destination.classify.as_ref().map(|named| &named.plugin),
         "order": target.map(|target| order(&target.order)),
         "routes": routes.iter().filter(to).map(|route| &route.name).collect::<Vec<_>>(),
     })
@@ -71,9 +73,16 @@ fn route(route: &Route) -> Value {
         "name": route.name,
         "from": route.from,
         "types": route.types.iter().map(crate::model::EventTypePattern::as_str).collect::<Vec<_>>(),
-        "steps": route.steps.iter().map(|step| &step.plugin).collect::<Vec<_>>(),
+        "steps": route.steps.iter().map(step).collect::<Vec<_>>(),
         "to": route.to.iter().map(|target| &target.destination).collect::<Vec<_>>(),
     })
+}
+
+/// With its configuration as a plugin gets it, so that an event can be tried again away
+/// from here. There are no secrets in it: a plugin's are granted.
+fn step(step: &Step) -> Value {
+    let config: Value = serde_json::from_str(&step.config).unwrap_or_default();
+    json!({ "plugin": step.plugin, "config": config })
 }
 
 fn order(order: &Order) -> String {

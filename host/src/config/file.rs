@@ -1,14 +1,13 @@
 //! `hookloom.toml` as it is written: the shape and the defaults, nothing decided yet.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::units::{Rate, Size, Span};
+use super::word::{self, WordOrTable};
 use crate::verify::VerifyConfig;
 
 /// A text with its place.
@@ -22,7 +21,7 @@ pub(super) struct File {
     pub(super) store: Store,
     pub(super) log: Log,
     pub(super) plugins: Plugins,
-    pub(super) plugin: BTreeMap<Text, PluginLimits>,
+    pub(super) plugin: BTreeMap<Text, PluginPolicy>,
     pub(super) secrets: BTreeMap<Text, Text>,
     pub(super) egress: Egress,
     pub(super) sources: BTreeMap<Text, Source>,
@@ -60,22 +59,61 @@ pub(super) struct Log {
     pub(super) format: Option<Text>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Plugins {
-    pub(super) dir: Option<PathBuf>,
-    pub(super) workers: Option<usize>,
-    pub(super) deadline: Option<Spanned<Span>>,
-    pub(super) memory: Option<Spanned<Size>>,
+/// Of `[plugins]` and of each `[plugin.NAME]`: the keys of a plugin's limits, beside what
+/// only one of the two has. (Serde's `flatten` would take unknown keys.)
+macro_rules! with_limits {
+    ($name:ident { $($own:ident: $type:ty,)* }) => {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            $(pub(super) $own: $type,)*
+            pub(super) deadline: Option<Spanned<Span>>,
+            pub(super) memory: Option<Spanned<Size>>,
+            pub(super) output: Option<Spanned<Size>>,
+            pub(super) messages: Option<Spanned<usize>>,
+            pub(super) log_lines: Option<Spanned<u32>>,
+            pub(super) log_bytes: Option<Spanned<Size>>,
+            pub(super) kv_size: Option<Spanned<Size>>,
+            pub(super) module_size: Option<Spanned<Size>>,
+            pub(super) compile_time: Option<Spanned<Span>>,
+            pub(super) compile_memory: Option<Spanned<Size>>,
+        }
+
+        impl $name {
+            pub(super) fn limits(&self) -> PluginLimits<'_> {
+                PluginLimits {
+                    deadline: self.deadline.as_ref(),
+                    memory: self.memory.as_ref(),
+                    output: self.output.as_ref(),
+                    messages: self.messages.as_ref(),
+                    log_lines: self.log_lines.as_ref(),
+                    log_bytes: self.log_bytes.as_ref(),
+                    kv_size: self.kv_size.as_ref(),
+                    module_size: self.module_size.as_ref(),
+                    compile_time: self.compile_time.as_ref(),
+                    compile_memory: self.compile_memory.as_ref(),
+                }
+            }
+        }
+    };
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct PluginLimits {
-    pub(super) deadline: Option<Spanned<Span>>,
-    pub(super) memory: Option<Spanned<Size>>,
-    pub(super) reuse: Option<Spanned<u32>>,
-    pub(super) grants: Option<Spanned<Vec<String>>>,
+with_limits!(Plugins { dir: Option<PathBuf>, workers: Option<usize>, });
+with_limits!(PluginPolicy { reuse: Option<u32>, grants: Vec<Text>, });
+
+/// The limits that a table sets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PluginLimits<'a> {
+    pub(super) deadline: Option<&'a Spanned<Span>>,
+    pub(super) memory: Option<&'a Spanned<Size>>,
+    pub(super) output: Option<&'a Spanned<Size>>,
+    pub(super) messages: Option<&'a Spanned<usize>>,
+    pub(super) log_lines: Option<&'a Spanned<u32>>,
+    pub(super) log_bytes: Option<&'a Spanned<Size>>,
+    pub(super) kv_size: Option<&'a Spanned<Size>>,
+    pub(super) module_size: Option<&'a Spanned<Size>>,
+    pub(super) compile_time: Option<&'a Spanned<Span>>,
+    pub(super) compile_memory: Option<&'a Spanned<Size>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +156,7 @@ pub(super) struct Basic {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Source {
     pub(super) scheme: Option<Text>,
+    pub(super) config: Option<Spanned<toml::Table>>,
     pub(super) secrets: Vec<Text>,
     pub(super) verify: Option<Spanned<VerifyConfig>>,
     pub(super) public_url: Option<Text>,
@@ -151,6 +190,7 @@ pub(super) struct Destination {
     pub(super) forward_headers: Vec<Text>,
     pub(super) concurrency: Option<Spanned<usize>>,
     pub(super) retry: Option<Spanned<Retry>>,
+    pub(super) classify: Option<Spanned<Classify>>,
     pub(super) max_pending: Option<Spanned<u64>>,
     pub(super) rate_limit: Option<Spanned<Rate>>,
     pub(super) breaker: Option<Spanned<Breaker>>,
@@ -214,9 +254,16 @@ pub(super) enum OnError {
     Retry { delays: Vec<Span>, then: Option<String> },
 }
 
+/// `"crm-answers"`, or a table.
+#[derive(Debug)]
+pub(super) struct Classify {
+    pub(super) plugin: String,
+    pub(super) config: Option<toml::Table>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StepTable {
+pub(super) struct StepTable {
     plugin: String,
     config: Option<toml::Table>,
     on_error: Option<OnError>,
@@ -224,60 +271,71 @@ struct StepTable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RetryTable {
+pub(super) struct ClassifyTable {
+    plugin: String,
+    config: Option<toml::Table>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryTable {
     retry: Vec<Span>,
     then: Option<String>,
 }
 
-// A string or a table, by hand: serde's untagged enums would lose the message and the
-// place of what is wrong inside the table.
+impl WordOrTable for Step {
+    type Table = StepTable;
+    const FORMS: &str = "a plugin's name, or { plugin = \"…\", config = { … }, on_error = \"…\" }";
+
+    fn from_word(plugin: &str) -> Self {
+        Self { plugin: plugin.to_owned(), config: None, on_error: None }
+    }
+
+    fn from_table(StepTable { plugin, config, on_error }: StepTable) -> Self {
+        Self { plugin, config, on_error }
+    }
+}
+
+impl WordOrTable for Classify {
+    type Table = ClassifyTable;
+    const FORMS: &str = "a plugin's name, or { plugin = \"…\", config = { … } }";
+
+    fn from_word(plugin: &str) -> Self {
+        Self { plugin: plugin.to_owned(), config: None }
+    }
+
+    fn from_table(ClassifyTable { plugin, config }: ClassifyTable) -> Self {
+        Self { plugin, config }
+    }
+}
+
+impl WordOrTable for OnError {
+    type Table = RetryTable;
+    const FORMS: &str = "\"dead\", \"drop\", \"pass\", or { retry = [\"1s\"], then = \"dead\" }";
+
+    fn from_word(word: &str) -> Self {
+        Self::Word(word.to_owned())
+    }
+
+    fn from_table(RetryTable { retry, then }: RetryTable) -> Self {
+        Self::Retry { delays: retry, then }
+    }
+}
+
 impl<'de> Deserialize<'de> for Step {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StepVisitor;
+        word::deserialize(deserializer)
+    }
+}
 
-        impl<'de> Visitor<'de> for StepVisitor {
-            type Value = Step;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a plugin's name, or { plugin = \"…\", config = { … }, on_error = \"…\" }")
-            }
-
-            fn visit_str<E: de::Error>(self, plugin: &str) -> Result<Step, E> {
-                Ok(Step { plugin: plugin.to_owned(), config: None, on_error: None })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Step, A::Error> {
-                let StepTable { plugin, config, on_error } =
-                    StepTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Step { plugin, config, on_error })
-            }
-        }
-
-        deserializer.deserialize_any(StepVisitor)
+impl<'de> Deserialize<'de> for Classify {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word::deserialize(deserializer)
     }
 }
 
 impl<'de> Deserialize<'de> for OnError {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OnErrorVisitor;
-
-        impl<'de> Visitor<'de> for OnErrorVisitor {
-            type Value = OnError;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"dead\", \"drop\", \"pass\", or { retry = [\"1s\"], then = \"dead\" }")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<OnError, E> {
-                Ok(OnError::Word(word.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OnError, A::Error> {
-                let RetryTable { retry, then } = RetryTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(OnError::Retry { delays: retry, then })
-            }
-        }
-
-        deserializer.deserialize_any(OnErrorVisitor)
+        word::deserialize(deserializer)
     }
 }

@@ -7,7 +7,10 @@ mod file;
 mod problem;
 mod resolve;
 mod secret;
+mod terminal;
 mod units;
+mod uses;
+mod word;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,9 @@ use crate::process::Routes;
 use crate::store::{Retention, Synchronous};
 
 pub use problem::{Problem, Problems};
-pub use secret::{Secret, SecretOrigin};
+pub use secret::{Secret, SecretOrigin, resolve as resolve_secret};
+pub use terminal::wants_no_colour;
+pub use uses::{Asks, PluginUse};
 
 /// Every setting with its default and its reason, as `hookloom config default` prints
 /// it.
@@ -125,19 +130,6 @@ impl Config {
     /// Everything that is wrong with it, each at its place.
     pub fn from_text(file: &Path, text: &str) -> Result<Self, Problems> {
         resolve::resolve(file, text)
-    }
-
-    /// Every (plugin, config) that a step names.
-    pub fn step_configs(&self) -> Vec<(String, String)> {
-        let mut all: Vec<_> = self
-            .routes
-            .values()
-            .flat_map(|route| &route.steps)
-            .map(|step| (step.plugin.clone(), step.config.clone()))
-            .collect();
-        all.sort();
-        all.dedup();
-        all
     }
 
     /// `next`, with what only a restart changes as it is here: so the next comparison

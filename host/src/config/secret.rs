@@ -1,11 +1,8 @@
-//! Secrets: named in the file, read from the environment or a file, never printed.
+//! Where secrets come from: named in the file, read from the environment or a file.
 
-use std::fmt;
 use std::path::Path;
 
-/// A secret's text. Prints as stars.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub use crate::model::Secret;
 
 /// Where a secret's text was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,44 +15,26 @@ pub enum SecretOrigin {
     Inline,
 }
 
-impl Secret {
-    /// A secret whose text is known.
-    pub fn from_text(text: impl Into<String>) -> Self {
-        Self(text.into())
+/// Reads what `reference` names: `env:NAME`, `file:PATH` (relative to `base`; one
+/// trailing line break is not part of it) or the text itself.
+///
+/// # Errors
+/// A sentence that names the variable or file that is missing or empty.
+pub fn resolve(reference: &str, base: &Path) -> Result<(Secret, SecretOrigin), String> {
+    let (text, origin) = if let Some(name) = reference.strip_prefix("env:") {
+        (from_environment(name)?, SecretOrigin::Environment)
+    } else if let Some(path) = reference.strip_prefix("file:") {
+        (from_file(&base.join(path))?, SecretOrigin::File)
+    } else {
+        (reference.to_owned(), SecretOrigin::Inline)
+    };
+    if text.is_empty() {
+        return Err(match origin {
+            SecretOrigin::Inline => "the secret is empty".to_owned(),
+            _ => format!("the secret `{reference}` is empty"),
+        });
     }
-
-    /// Reads what `reference` names: `env:NAME`, `file:PATH` (relative to `base`; one
-    /// trailing line break is not part of it) or the text itself.
-    ///
-    /// # Errors
-    /// A sentence that names the variable or file that is missing or empty.
-    pub fn resolve(reference: &str, base: &Path) -> Result<(Self, SecretOrigin), String> {
-        let (text, origin) = if let Some(name) = reference.strip_prefix("env:") {
-            (from_environment(name)?, SecretOrigin::Environment)
-        } else if let Some(path) = reference.strip_prefix("file:") {
-            (from_file(&base.join(path))?, SecretOrigin::File)
-        } else {
-            (reference.to_owned(), SecretOrigin::Inline)
-        };
-        if text.is_empty() {
-            return Err(match origin {
-                SecretOrigin::Inline => "the secret is empty".to_owned(),
-                _ => format!("the secret `{reference}` is empty"),
-            });
-        }
-        Ok((Self(text), origin))
-    }
-
-    /// The text, for the one place that uses it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
+    Ok((Secret::from_text(text), origin))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the configuration is the one reader of the environment")]
@@ -84,14 +63,14 @@ mod tests {
     fn every_origin() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("key"), "from file\n").unwrap();
-        let (secret, origin) = Secret::resolve("file:key", dir.path()).unwrap();
+        let (secret, origin) = resolve("file:key", dir.path()).unwrap();
         assert_eq!((secret.expose(), origin), ("from file", SecretOrigin::File));
-        let (secret, origin) = Secret::resolve("plain", dir.path()).unwrap();
+        let (secret, origin) = resolve("plain", dir.path()).unwrap();
         assert_eq!((secret.expose(), origin), ("plain", SecretOrigin::Inline));
         assert_eq!(format!("{secret:?}"), "***");
-        let missing = Secret::resolve("env:HOOKLOOM_TEST_NOT_SET", dir.path()).unwrap_err();
+        let missing = resolve("env:HOOKLOOM_TEST_NOT_SET", dir.path()).unwrap_err();
         assert_eq!(missing, "the environment variable HOOKLOOM_TEST_NOT_SET is not set");
-        assert!(Secret::resolve("file:other", dir.path()).unwrap_err().contains("cannot be read"));
-        assert_eq!(Secret::resolve("", dir.path()).unwrap_err(), "the secret is empty");
+        assert!(resolve("file:other", dir.path()).unwrap_err().contains("cannot be read"));
+        assert_eq!(resolve("", dir.path()).unwrap_err(), "the secret is empty");
     }
 }

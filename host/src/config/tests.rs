@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{OnDead, Order, RouteTarget};
+use crate::plugin::Limits;
 
 const GOOD: &str = r#"
 [sources.github]
@@ -56,12 +57,12 @@ fn the_examples_among_the_defaults_are_valid() {
     let text = text.replace("env:INHOUSE_SECRET", "s").replace("env:CRM_AUTH", "Bearer t");
     let text = text.replace("env:CRM_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     let text = text.replace("env:PARTNER_TOKEN", "t").replace("env:PARTNER_PROXY_AUTH", "u:p");
-    let text = text.replace("env:PROXY_AUTH", "u:p");
+    let text = text.replace("env:PROXY_AUTH", "u:p").replace("env:CRM_KEY", "k");
     let dir = reach_tests::folder_with_certificates();
     let config = Config::from_text(&dir.path().join("hookloom.toml"), &text);
     let config = config.unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.routes.len(), 1);
-    assert_eq!(config.front_door.sources.len(), 2);
+    assert_eq!(config.front_door.sources.len(), 3);
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn paths_are_relative_to_the_file() {
 fn steps_have_normal_names_and_json_configs() {
     let config = load(GOOD).unwrap();
     let expected = [("drop-bots", "null"), ("redact", r#"{"paths":["/a"]}"#)];
-    let configs = config.step_configs();
+    let configs = config.plugin_configs();
     let configs: Vec<_> = configs.iter().map(|(p, c)| (p.as_str(), c.as_str())).collect();
     assert_eq!(configs, expected);
 }
@@ -120,6 +121,27 @@ fn mistakes_are_shown_at_their_place_with_a_remedy() {
             "[sources.a]\nscheme = \"none\"\nreply = { content_type = \"a\\nb\" }",
             ":3:9: `content_type` is not one",
         ),
+        (
+            "[sources.a]\nscheme = \"plugin:odd\"\nsecrets = [\"x\"]",
+            ":3:12: `secrets` are not handed to a plugin that verifies",
+        ),
+        (
+            "[sources.a]\nscheme = \"plugin:odd\"\nsecrets = [\"x\"]",
+            "grant it: `grants = [\"secrets:NAME\"]` in [plugin.odd]",
+        ),
+        ("[sources.a]\nscheme = \"plugin:odd\"\nverify = {}", ":3:10: `verify` spells out a scheme"),
+        ("[sources.a]\nscheme = \"plugin:\"", ":2:10: no plugin is named"),
+        ("[sources.a]\nscheme = \"none\"\nconfig = {}", ":3:10: only a plugin is given a `config`"),
+        (
+            "[sources.a]\nscheme = \"plugin:odd\"\ndedupe_key = \"header:x-api-key\"",
+            ":3:14: `x-api-key` is a credential",
+        ),
+        ("[destinations.d]\nurl = \"http://x\"\nclassify = \"\"", ":3:12: no plugin is named"),
+        ("[destinations.d]\nurl = \"http://x\"\nclassify = 3", "a plugin's name, or { plugin ="),
+        (
+            "[destinations.d]\nurl = \"http://x\"\nclassify = { plugin = \"a\", on_error = \"pass\" }",
+            "unknown field `on_error`",
+        ),
         ("[destinations.d]\nurl = \"crm\"", ":2:7: this is not a URL"),
         ("[destinations.d]\nurl = \"ftp://x\"", "begins with http"),
         ("[destinations.d]\nurl = \"http://x\"\nsecrets = [\"abc\"]", "begins with whsec_"),
@@ -156,6 +178,35 @@ fn steps_are_checked_inside_their_tables() {
 }
 
 #[test]
+fn every_place_that_names_a_plugin_is_known() {
+    let text = "[sources.a]\nscheme = \"plugin:odd_one\"\nconfig = { key = 1 }\n\
+        [destinations.d]\nurl = \"http://127.0.0.1\"\nclassify = \"answers\"\n\
+        [destinations.e]\nurl = \"http://127.0.0.1\"\nclassify = { plugin = \"answers\", config = { ok = [2] } }\n\
+        [egress]\nallow = [\"127.0.0.0/8\"]\n\
+        [[routes]]\nname = \"r\"\nfrom = [\"a\"]\nsteps = [\"drop-bots\"]\nto = [\"d\"]";
+    let config = load(text).unwrap();
+    let uses = config.plugin_uses();
+    let shown: Vec<_> = uses
+        .iter()
+        .map(|used| (used.place.as_str(), used.named.plugin.as_str(), used.named.config.as_str(), used.asks))
+        .collect();
+    let expected = [
+        ("destination \"d\"", "answers", "null", Asks::Classify),
+        ("destination \"e\"", "answers", r#"{"ok":[2]}"#, Asks::Classify),
+        ("route \"r\"", "drop-bots", "null", Asks::Step),
+        ("source \"a\"", "odd-one", r#"{"key":1}"#, Asks::Verify),
+    ];
+    assert_eq!(shown, expected);
+    let exports = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(Asks::Verify.missing_in(&exports(&["filter"])), Some("no `verify`"));
+    assert_eq!(Asks::Classify.missing_in(&exports(&["verify"])), Some("no `classify`"));
+    assert_eq!(Asks::Step.missing_in(&exports(&["verify"])), Some("neither `filter` nor `transform`"));
+    for (asks, export) in [(Asks::Step, "filter"), (Asks::Step, "transform"), (Asks::Verify, "verify")] {
+        assert_eq!(asks.missing_in(&exports(&[export])), None);
+    }
+}
+
+#[test]
 fn how_fast_a_destination_is_sent_to() {
     use crate::deliver::{BreakerPolicy, Destination};
     use crate::rate::Rate;
@@ -187,11 +238,28 @@ fn all_mistakes_are_shown_at_once() {
 }
 
 #[test]
-fn settings_without_effect_are_said() {
-    let text = "[plugin.p]\nreuse = 4\ngrants = [\"kv\"]";
-    let warnings = load(text).unwrap().warnings;
-    assert_eq!(warnings.len(), 2);
-    assert!(warnings.iter().all(|w| w.message.contains("has no effect in this version")));
+fn grants_name_secrets_that_are_there() {
+    let text = "[secrets]\nKEY = \"text\"\n[plugin.p_q]\nreuse = 4\ngrants = [\"kv\", \"secrets:KEY\", \"reveal:KEY\"]";
+    let config = load(text).unwrap();
+    let policy = config.plugins.policy("p-q");
+    assert!(
+        policy.grants.kv && policy.grants.secrets.contains("KEY") && policy.grants.reveal.contains("KEY")
+    );
+    assert_eq!(policy.reuse, 4);
+    assert_eq!(config.plugins.secrets["KEY"].expose(), "text");
+    for (grant, part) in
+        [("mail", "is not a grant"), ("secrets:OTHER", "add `OTHER = \"env:OTHER\"` to [secrets]")]
+    {
+        let problems = load(&format!("[plugin.p]\ngrants = [\"{grant}\"]")).unwrap_err();
+        assert!(problems.to_string().contains(part), "{problems}");
+    }
+}
+
+#[test]
+fn a_plugin_has_one_table() {
+    let shown = problems("[plugin.a-b]\nmemory = \"8MiB\"\n[plugin.a_b]\ngrants = [\"kv\"]\n");
+    assert!(shown.contains("[plugin.a_b] is there twice: \"-\" and \"_\" are one"), "{shown}");
+    assert!(shown.contains(":3:9"), "{shown}");
 }
 
 #[test]
@@ -260,4 +328,57 @@ fn what_needs_a_restart_is_named() {
     let in_force = before.without_restart(after.clone());
     assert_eq!((in_force.server.listen, in_force.server.max_body), (before.server.listen, 2 << 20));
     assert_eq!(in_force.needs_restart(&after), ["server.listen"]);
+}
+
+#[test]
+fn each_limit_of_a_plugin_has_its_key_and_its_bounds() {
+    let text = r#"
+[plugins]
+deadline = "20ms"
+memory = "8MiB"
+output = "1MiB"
+messages = 10
+log_lines = 5
+log_bytes = "1KiB"
+module_size = "2MiB"
+compile_time = "5s"
+compile_memory = "256MiB"
+kv_size = "3MiB"
+[plugin.big]
+module_size = "64MiB"
+compile_time = "2m"
+"#;
+    let plugins = load(text).unwrap().plugins;
+    let common = Limits {
+        deadline: Duration::from_millis(20),
+        memory: 8 << 20,
+        output_bytes: 1 << 20,
+        messages: 10,
+        log_lines: 5,
+        log_bytes: 1 << 10,
+        module_bytes: 2 << 20,
+        compile_time: Duration::from_secs(5),
+        compile_memory: 256 << 20,
+        kv_size: 3 << 20,
+    };
+    assert_eq!(*plugins.limits("other"), common);
+    let big = Limits { module_bytes: 64 << 20, compile_time: Duration::from_mins(2), ..common };
+    assert_eq!(*plugins.limits("big"), big);
+
+    for (line, rule) in [
+        ("deadline = \"0s\"", "a deadline lies between 1ms and 1m"),
+        ("memory = \"5GiB\"", "memory lies between 64KiB and 4GiB"),
+        ("output = \"1GiB\"", "output lies between 1KiB and 256MiB"),
+        ("messages = 1001", "between 1 and 1000 messages"),
+        ("log_lines = 100001", "at most 100000 log lines"),
+        ("log_bytes = \"65MiB\"", "log has at most 64MiB"),
+        ("module_size = \"1GiB\"", "file has between 1KiB and 256MiB"),
+        ("compile_time = \"10ms\"", "compiling takes between 1s and 1h"),
+        ("compile_memory = \"1MiB\"", "between 128MiB and 64GiB"),
+    ] {
+        for table in ["[plugins]", "[plugin.p]"] {
+            let told = problems(&format!("{table}\n{line}"));
+            assert!(told.contains(rule) && told.contains(":2:"), "{line}: {told}");
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! `[destinations.*]`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use toml::Spanned;
 use url::Url;
 
-use super::{Context, egress, transport};
+use super::{Context, egress, named, transport};
 use crate::config::file::{self, File, Retry, Text};
 use crate::deliver::{BreakerPolicy, Destination, Egress, RetryPolicy, SigningKey};
 use crate::model::{OnDead, Order, RouteTarget};
@@ -54,6 +55,11 @@ fn destination(context: &mut Context<'_>, name: &Text, written: &file::Destinati
     destination.on_dead = line_settings(context, written);
     destination.breaker = breaker(context, written.breaker.as_ref())?;
     destination.rate_limit = written.rate_limit.as_ref().map(|rate| Rate::per_second(rate.get_ref().0));
+    if let Some(classify) = &written.classify {
+        let file::Classify { plugin, config } = classify.get_ref();
+        destination.classify =
+            Some(Arc::new(named::plugin(context, classify.span(), plugin, config.as_ref())?));
+    }
     destination.headers.extend(transport::authorization(context, written));
     destination.reach = transport::reach(context, written);
     if let Err(error) = destination.check() {

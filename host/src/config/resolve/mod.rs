@@ -3,6 +3,8 @@
 
 mod destinations;
 mod egress;
+mod named;
+mod plugins;
 mod routes;
 mod server;
 mod sources;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 
 use super::file::{File, Text};
 use super::problem::{Report, did_you_mean};
-use super::secret::{Secret, SecretOrigin};
+use super::secret::{self, Secret, SecretOrigin};
 use super::{Config, Problems, Server, Store};
 
 pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, Problems> {
@@ -24,12 +26,11 @@ pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, Problems> {
     let server = server::server(&mut context, &file.server);
     let store = server::store(&mut context, &file.store);
     let log = server::log(&mut context, &file.log);
-    let plugins = server::plugins(&mut context, &file, &store);
+    let plugins = plugins::plugins(&mut context, &file, &store);
     let sources = sources::sources(&mut context, &file);
     let egress = egress::egress(&mut context, &file.egress);
     let destinations = destinations::destinations(&mut context, &file, &egress);
     let routes = routes::routes(&mut context, &file);
-    server::without_effect(&mut context, &file);
 
     let Context { report: Report { errors, warnings, .. }, .. } = context;
     if !errors.is_empty() {
@@ -97,7 +98,7 @@ struct Context<'a> {
 impl Context<'_> {
     /// Reads a secret; a missing one is an error, one in the file a warning.
     fn secret(&mut self, reference: &Text, advise: bool) -> Option<Secret> {
-        match Secret::resolve(reference.get_ref(), self.base) {
+        match secret::resolve(reference.get_ref(), self.base) {
             Ok((secret, origin)) => {
                 if advise && origin == SecretOrigin::Inline {
                     let message = "the secret stands in the configuration itself";

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use toml::Spanned;
 
-use super::{Context, destinations};
+use super::{Context, destinations, named};
 use crate::alerts;
 use crate::config::file::{self, File, Text};
 use crate::model::{EventTypePattern, OnError, Route, Step};
-use crate::plugin::normalize;
 
 pub(super) fn routes(context: &mut Context<'_>, file: &File) -> Vec<Route> {
     let mut names = HashSet::new();
@@ -69,25 +68,12 @@ fn texts(texts: &[Text]) -> Vec<String> {
 
 fn step(context: &mut Context<'_>, written: &Spanned<file::Step>) -> Option<Step> {
     let step = written.get_ref();
-    if step.plugin.is_empty() {
-        context.error(written.span(), "the step names no plugin", "");
-        return None;
-    }
-    let config = match &step.config {
-        None => "null".to_owned(),
-        Some(table) => match json(&toml::Value::Table(table.clone())) {
-            Some(value) => value.to_string(),
-            None => {
-                context.error(written.span(), "the step's config has a number that JSON cannot write", "");
-                return None;
-            }
-        },
-    };
+    let named = named::plugin(context, written.span(), &step.plugin, step.config.as_ref())?;
     let on_error = match &step.on_error {
         None => OnError::Dead,
         Some(policy) => on_error(context, written, policy)?,
     };
-    Some(Step { plugin: normalize(&step.plugin), config, on_error })
+    Some(Step { plugin: named.plugin, config: named.config, on_error })
 }
 
 fn on_error(
@@ -112,21 +98,4 @@ fn on_error(
             Some(OnError::Retry { delays: delays.iter().map(|span| span.0).collect(), then: Box::new(then) })
         }
     }
-}
-
-/// TOML as JSON; dates become text. `None`: a number that JSON does not have.
-fn json(value: &toml::Value) -> Option<serde_json::Value> {
-    use serde_json::Value;
-    Some(match value {
-        toml::Value::String(text) => Value::from(text.as_str()),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Float(number) => Value::Number(serde_json::Number::from_f64(*number)?),
-        toml::Value::Boolean(truth) => Value::from(*truth),
-        toml::Value::Datetime(date) => Value::from(date.to_string()),
-        toml::Value::Array(items) => Value::Array(items.iter().map(json).collect::<Option<_>>()?),
-        toml::Value::Table(table) => {
-            let pairs = table.iter().map(|(key, value)| Some((key.clone(), json(value)?)));
-            Value::Object(pairs.collect::<Option<_>>()?)
-        }
-    })
 }

@@ -1,15 +1,12 @@
-//! `[server]`, `[store]`, `[log]`, `[plugins]`, and settings that have no effect yet.
+//! `[server]`, `[store]`, `[log]`.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Context;
-use crate::config::file::{self, File, Text};
+use crate::config::file::{self, Text};
 use crate::config::{Log, Server, Store};
-use crate::plugin::{Limits, PluginSettings, normalize};
 use crate::store::{Retention, Synchronous};
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -22,7 +19,6 @@ const MAX_BACKLOG: u64 = 1_000_000;
 const MIN_FREE_DISK_BYTES: u64 = 256 << 20;
 const RETENTION: Duration = Duration::from_hours(7 * 24);
 const DEAD_RETENTION: Duration = Duration::from_hours(30 * 24);
-const PLUGINS_DIR: &str = "plugins";
 
 pub(super) fn server(context: &mut Context<'_>, file: &file::Server) -> Server {
     let listen = address(context, file.listen.as_ref(), LISTEN);
@@ -127,64 +123,4 @@ pub(super) fn log(context: &mut Context<'_>, file: &file::Log) -> Log {
         );
     }
     Log { level: level.to_owned(), json }
-}
-
-fn default_workers() -> usize {
-    available_parallelism().map_or(2, usize::from)
-}
-
-pub(super) fn plugins(context: &mut Context<'_>, file: &File, store: &Store) -> PluginSettings {
-    let dir = context.base.join(file.plugins.dir.as_deref().unwrap_or(Path::new(PLUGINS_DIR)));
-    let mut defaults = Limits::default();
-    limit(context, &mut defaults, file.plugins.deadline.as_ref(), file.plugins.memory.as_ref());
-    let mut overrides = BTreeMap::new();
-    for (name, written) in &file.plugin {
-        let mut limits = defaults.clone();
-        limit(context, &mut limits, written.deadline.as_ref(), written.memory.as_ref());
-        overrides.insert(normalize(name.get_ref()), limits);
-    }
-    let workers = file.plugins.workers.unwrap_or_else(default_workers).max(1);
-    // Beside the store and not in the plugins folder: who may add a plugin may not
-    // thereby add compiled code.
-    let cache_dir = store.path.parent().map(|folder| folder.join("plugin-cache"));
-    PluginSettings { dir, cache_dir, workers, defaults, overrides }
-}
-
-fn limit(
-    context: &mut Context<'_>,
-    limits: &mut Limits,
-    deadline: Option<&toml::Spanned<super::super::units::Span>>,
-    memory: Option<&toml::Spanned<super::super::units::Size>>,
-) {
-    if let Some(deadline) = deadline {
-        if !(Duration::from_millis(1)..=Duration::from_mins(1)).contains(&deadline.get_ref().0) {
-            context.error(deadline.span(), "a deadline lies between 1ms and 1m", "");
-        }
-        limits.deadline = deadline.get_ref().0;
-    }
-    if let Some(memory) = memory {
-        if !(64 << 10..=4 << 30).contains(&memory.get_ref().0) {
-            context.error(memory.span(), "a plugin's memory lies between 64KiB and 4GiB", "");
-        }
-        limits.memory = memory.get_ref().bytes();
-    }
-}
-
-/// Settings that this version reads and does not act upon: said, rather than ignored
-/// in silence.
-pub(super) fn without_effect(context: &mut Context<'_>, file: &File) {
-    let mut spans = Vec::new();
-    let mut written = |name: &str, span: Option<std::ops::Range<usize>>| {
-        spans.extend(span.map(|span| (name.to_owned(), span)));
-    };
-    for limits in file.plugin.values() {
-        written("reuse", limits.reuse.as_ref().filter(|n| *n.get_ref() > 0).map(toml::Spanned::span));
-        written("grants", limits.grants.as_ref().map(toml::Spanned::span));
-    }
-    for name in file.secrets.keys() {
-        written("[secrets]", Some(name.span()));
-    }
-    for (name, span) in spans {
-        context.warning(span, format!("`{name}` has no effect in this version"), "");
-    }
 }

@@ -8,14 +8,17 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use toml::Spanned;
 
-use super::Context;
+use super::{Context, named};
 use crate::alerts;
 use crate::config::file::{self, File, Text};
 use crate::config::problem::did_you_mean;
 use crate::config::secret::Secret;
-use crate::ingest::{Dedupe, DedupeBy, Reply, Source, is_credential};
+use crate::ingest::{Dedupe, DedupeBy, Reply, Source, SourceScheme};
 use crate::rate::{Rate, RateLimiter};
 use crate::verify::{self, Scheme, SchemeError};
+
+/// How the scheme of a source that a plugin verifies begins.
+const PLUGIN: &str = "plugin:";
 
 /// How long repeats are recognised where nothing is said.
 const DEDUPE_WINDOW: Duration = Duration::from_hours(24);
@@ -81,7 +84,16 @@ fn scheme(
     written: &file::Source,
     secrets: &[Secret],
     has_public_url: bool,
-) -> Option<Scheme> {
+) -> Option<SourceScheme> {
+    if let Some(scheme) = &written.scheme
+        && let Some(plugin) = scheme.get_ref().strip_prefix(PLUGIN)
+    {
+        return plugin_scheme(context, written, scheme, plugin);
+    }
+    if let Some(config) = &written.config {
+        let remedy = "a plugin's is beside `scheme = \"plugin:NAME\"`";
+        context.error(config.span(), "only a plugin is given a `config`", remedy);
+    }
     if written.scheme.is_none() && written.verify.is_none() {
         let message = format!("source \"{}\" does not say how it verifies", name.get_ref());
         context.error(name.span(), message, "set `scheme` to a preset, or to \"none\" if anybody may post");
@@ -96,7 +108,7 @@ fn scheme(
                 let message = format!("source \"{}\" accepts what anybody posts", name.get_ref());
                 context.warning(name.span(), message, "");
             }
-            Some(scheme)
+            Some(SourceScheme::Own(Box::new(scheme)))
         }
         Err(error) => {
             let remedy = match &error {
@@ -110,6 +122,28 @@ fn scheme(
             None
         }
     }
+}
+
+/// A source that a plugin verifies. What a scheme of the gateway's own is made of means
+/// nothing to it.
+fn plugin_scheme(
+    context: &mut Context<'_>,
+    written: &file::Source,
+    scheme: &Text,
+    plugin: &str,
+) -> Option<SourceScheme> {
+    if let Some(secret) = written.secrets.first() {
+        let remedy =
+            format!("name it in [secrets], and grant it: `grants = [\"secrets:NAME\"]` in [plugin.{plugin}]");
+        context.error(secret.span(), "`secrets` are not handed to a plugin that verifies", &remedy);
+    }
+    if let Some(verify) = &written.verify {
+        let message = "`verify` spells out a scheme of the gateway's own, and this source has a plugin";
+        context.error(verify.span(), message, "give the plugin its settings in `config`");
+    }
+    let config = written.config.as_ref().map(Spanned::get_ref);
+    let named = named::plugin(context, scheme.span(), plugin, config)?;
+    Some(SourceScheme::Plugin(Arc::new(named)))
 }
 
 /// Where the key is that an error is about.
@@ -138,14 +172,14 @@ fn method(context: &mut Context<'_>, name: &Text) -> Option<Method> {
     method
 }
 
-fn dedupe_key(context: &mut Context<'_>, written: Option<&Text>, scheme: &Scheme) -> Option<DedupeBy> {
+fn dedupe_key(context: &mut Context<'_>, written: Option<&Text>, scheme: &SourceScheme) -> Option<DedupeBy> {
     let Some(written) = written else { return Some(DedupeBy::Id) };
     Some(match written.get_ref().split_once(':') {
         None if written.get_ref() == "id" => DedupeBy::Id,
         None if written.get_ref() == "content" => DedupeBy::Content,
         Some(("header", name)) if HeaderName::from_bytes(name.as_bytes()).is_ok() => {
             let name = name.to_ascii_lowercase();
-            if is_credential(&name, &scheme.credentials().headers) {
+            if scheme.hides_header(&name) {
                 let message = format!("`{name}` is a credential, and what makes a repeat is stored");
                 context.error(written.span(), message, "choose a header that names the event");
             }
