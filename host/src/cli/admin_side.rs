@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::config::{Config, Secret};
+use crate::config::{Config, Secret, resolve_secret};
 use crate::deliver::{Answer, Poster};
 use crate::model::Header;
 
@@ -70,7 +70,7 @@ impl AdminSide {
             }
         };
         if let Some(name) = &options.token_env {
-            let secret = Secret::resolve(&format!("env:{name}"), &PathBuf::new());
+            let secret = resolve_secret(&format!("env:{name}"), &PathBuf::new());
             token = Some(secret.map_err(anyhow::Error::msg)?.0);
         }
         let bearer = |token: Secret| Header {

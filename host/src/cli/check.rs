@@ -1,14 +1,16 @@
 //! `hookloom check`: configuration, secrets, plugins and store, without changing any.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::{print, say};
+use crate::app::refused_uses;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::plugin::{PluginHost, PluginSettings};
+use crate::plugin::{self, Compiler, PluginHost, PluginSettings, PluginStatus, ProblemKind};
 use crate::store::{SqliteStore, StoreError, StoreInspection};
 
 pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
@@ -42,28 +44,58 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Loads every plugin as `serve` would, and tries every step's configuration.
+/// Loads every plugin as `serve` would, and tries the configuration of every place that
+/// names one.
 fn plugins(config: &Config) -> anyhow::Result<Vec<String>> {
-    let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+    let context = plugin::Context {
+        clock: Clock::system(),
+        random: Random::system(),
+        metrics: Arc::new(Metrics::new()),
+        state: Arc::new(plugin::NoState),
+    };
     // Without the cache: a check beside a running gateway changes nothing of its.
-    let settings = PluginSettings { cache_dir: None, ..config.plugins.clone() };
-    let host = PluginHost::start(settings, clock, Random::system(), metrics)?;
-    let report = host.scan(&config.step_configs());
+    let settings =
+        PluginSettings { cache_dir: None, compiler: Compiler::this_program(), ..config.plugins.clone() };
+    let host = PluginHost::start(settings, context)?;
+    let report = host.scan(&config.plugin_configs());
+    for status in host.status() {
+        grants(&status);
+    }
+    // Of a configuration that is refused, the place says more than the plugin.
+    let of_files = report.problems.iter().filter(|problem| problem.kind == ProblemKind::File);
     let mut problems: Vec<_> =
-        report.problems.iter().map(|problem| format!("{}: {}", problem.plugin, problem.message)).collect();
+        of_files.map(|problem| format!("{}: {}", problem.plugin, problem.message)).collect();
+    problems.extend(refused_uses(&host, config).iter().map(|refused| refused.problem.to_string()));
+    let explained = |plugin: &str| report.problems.iter().any(|problem| problem.plugin == plugin);
     let loaded = host.plugins();
-    let missing =
-        config.step_configs().into_iter().map(|(plugin, _)| plugin).filter(|p| loaded.get(p).is_none());
-    for plugin in missing.collect::<std::collections::BTreeSet<_>>() {
-        if !report.problems.iter().any(|problem| problem.plugin == plugin) {
-            problems.push(format!(
-                "{}: a step names the plugin \"{plugin}\", and {} has no {plugin}.wasm\n    help: build it with `hookloom plugin build`; until then its runs are held",
-                config.file.display(),
-                config.plugins.dir.display()
-            ));
+    let mut missing = BTreeMap::new();
+    for used in config.plugin_uses() {
+        let plugin = &used.named.plugin;
+        if loaded.get(plugin).is_none() && !explained(plugin) {
+            missing.entry(plugin.clone()).or_insert(used);
         }
     }
+    problems.extend(missing.into_iter().map(|(plugin, used)| {
+        format!(
+            "{}: {} names the plugin \"{plugin}\", and {} has no {plugin}.wasm\n    help: build it with `hookloom plugin build`; until then {}",
+            config.file.display(),
+            used.place,
+            config.plugins.dir.display(),
+            used.meanwhile()
+        )
+    }));
     Ok(problems)
+}
+
+/// What a plugin imports that needs a grant, beside what it was granted.
+fn grants(status: &PluginStatus) {
+    let imports = status.serving.iter().flat_map(|serving| &serving.imports);
+    let needs: Vec<_> = imports.filter_map(|import| plugin::needs_grant(import)).collect();
+    if !(needs.is_empty() && status.grants.is_empty()) {
+        let shown = |names: &[&str]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        let grants: Vec<_> = status.grants.iter().map(String::as_str).collect();
+        print(&format!("plugin {}: needs {}, is granted {}", status.name, shown(&needs), shown(&grants)));
+    }
 }
 
 fn store(config: &Config) -> Option<String> {

@@ -1,4 +1,4 @@
-//! `hookloom events`: list, show and replay, through the admin API.
+//! `hookloom events`: list, show, replay and export, through the admin API.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::admin_side::{self, AdminSide, Named, segment};
 use super::ask::{Progress, confirm, ids};
 use super::table::{Table, age, cell, size};
-use super::{block_on, print, records, say};
+use super::{block_on, export, print, records, say};
 use crate::clock::Clock;
 
 /// Events in one request of a bulk replay.
@@ -25,6 +25,11 @@ pub(super) enum Command {
     /// first ones in hookloom-replay-of. In ordered lines they come behind everything that
     /// was accepted before; several events keep their order.
     Replay(Replay),
+    /// Write events as fixtures, with the failed step's configuration and what it said
+    ///
+    /// `plugin run` and `plugin test` take such a file. A step that failed expects its own
+    /// failure: edit that to what should happen, and the event is a test.
+    Export(export::Export),
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,6 +97,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         match command {
             Command::List(options) => list(options).await,
             Command::Show(options) => show(options).await,
+            Command::Export(options) => export::run(options).await,
             Command::Replay(options) if options.ids.is_empty() => replay_filtered(options).await,
             Command::Replay(options) => replay_named(options).await,
         }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::{plugin_new, print, signing_secret};
+use super::plugin::new;
+use super::{print, signing_secret};
 use crate::clock::Random;
 
 /// The plugin that is written first.
@@ -32,7 +33,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     write_secret(&dir.join("secrets/receiver.txt"), &signing_secret(&random))?;
     fs::write(dir.join("hookloom.toml"), include_str!("../../templates/hookloom.toml"))?;
     fs::write(dir.join(".gitignore"), "/data\n/secrets\n/plugins/*.wasm\ntarget\n")?;
-    plugin_new::create(&dir.join("plugins"), FIRST_PLUGIN)?;
+    new::create(&dir.join("plugins"), FIRST_PLUGIN)?;
     print(&next_steps(dir));
     Ok(ExitCode::SUCCESS)
 }

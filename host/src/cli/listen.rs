@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use super::{block_on, print, say};
 use crate::clock::{Clock, Random};
-use crate::config::Secret;
+use crate::config::resolve_secret;
 use crate::verify::{self, Scheme, Verdict};
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let scheme = match &options.secret {
         None => None,
         Some(reference) => {
-            let (secret, _) = Secret::resolve(reference, Path::new("")).map_err(anyhow::Error::msg)?;
+            let (secret, _) = resolve_secret(reference, Path::new("")).map_err(anyhow::Error::msg)?;
             Some(Scheme::compile(Some("standard-webhooks"), None, &[secret.expose()], false)?)
         }
     };

@@ -6,21 +6,21 @@
 mod admin_side;
 mod ask;
 mod backup;
-mod cargo;
 mod check;
+mod compile_plugin;
 mod deliveries;
 mod demo;
 mod destinations;
 mod events;
+mod export;
 mod init;
 mod listen;
-mod plugin_build;
-mod plugin_new;
+mod plugin;
 mod records;
 mod samples;
-mod sdk_bundle;
 mod send;
 mod serve;
+mod style;
 mod table;
 mod verify;
 
@@ -56,7 +56,7 @@ enum Command {
     Listen(listen::Options),
     /// Judge recorded requests
     Verify(verify::Options),
-    /// List, show and replay events of a running gateway
+    /// List, show, replay and export events of a running gateway
     #[command(subcommand)]
     Events(events::Command),
     /// List, show, retry, cancel and replay deliveries of a running gateway
@@ -68,18 +68,13 @@ enum Command {
     Backup(backup::Options),
     /// Work on plugins
     #[command(subcommand)]
-    Plugin(PluginCommand),
+    Plugin(plugin::Command),
     /// Show what can be configured
     #[command(subcommand)]
     Config(ConfigCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum PluginCommand {
-    /// Write a new plugin crate
-    New(plugin_new::Arguments),
-    /// Build plugin crates into the plugins folder
-    Build(plugin_build::Arguments),
+    /// Compile one plugin from stdin to stdout, for the gateway
+    #[command(name = crate::plugin::COMPILE_COMMAND, hide = true)]
+    CompilePlugin(compile_plugin::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,12 +105,12 @@ pub fn main() -> ExitCode {
         Command::Deliveries(command) => deliveries::run(&command),
         Command::Destinations(command) => destinations::run(&command),
         Command::Backup(options) => backup::run(&options),
-        Command::Plugin(PluginCommand::New(arguments)) => plugin_new::main(&arguments),
-        Command::Plugin(PluginCommand::Build(arguments)) => plugin_build::main(&arguments),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Config(ConfigCommand::Default) => {
             print(crate::config::DEFAULTS);
             Ok(ExitCode::SUCCESS)
         }
+        Command::CompilePlugin(options) => compile_plugin::run(&options),
     };
     result.unwrap_or_else(|error| {
         say(&format!("error: {error:#}"));
@@ -144,8 +139,24 @@ fn signing_secret(random: &Random) -> String {
     format!("whsec_{}", BASE64_STANDARD.encode(key))
 }
 
-/// The runtime of a command.
+/// Runs a command to its end, and what it began on other threads.
 fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    Ok(runtime.block_on(future))
+    Ok(runtime()?.block_on(future))
+}
+
+/// The runtime of a command.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_options_of_every_command_fit_together() {
+        Arguments::command().debug_assert();
+    }
 }

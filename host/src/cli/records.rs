@@ -1,11 +1,11 @@
 //! Events and deliveries as text, one at a time and whole.
 
 use std::fmt::Write;
-use std::io::IsTerminal;
 
 use serde_json::Value;
 
-use super::table::{age, cell, coloured, plain};
+use super::style::Style;
+use super::table::{age, cell, plain};
 use crate::model::Millis;
 
 /// Characters of a body that are shown.
@@ -93,7 +93,7 @@ fn heading(record: &Value) -> String {
 }
 
 fn status_word(word: &str) -> String {
-    if std::io::stdout().is_terminal() { coloured(word) } else { word.to_owned() }
+    Style::of_stdout().state(word)
 }
 
 fn line(text: &mut String, name: &str, value: &str) {

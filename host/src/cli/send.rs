@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::deliver::Poster;
 use crate::ingest::Source;
 use crate::model::Header;
-use crate::verify::Outgoing;
+use crate::verify::{Outgoing, Scheme};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -43,14 +43,21 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let known: Vec<_> = config.front_door.sources.keys().map(String::as_str).collect();
         anyhow::bail!("there is no source \"{}\"; there are: {}", options.source, known.join(", "));
     };
-    let sample = samples::of(source.scheme.name());
+    let Some(scheme) = source.scheme.own() else {
+        anyhow::bail!(
+            "the source \"{}\" is verified by a plugin ({}): only whoever wrote that knows how to sign for it; post to {} with a tool of your own",
+            source.name,
+            source.scheme.name(),
+            url(options, &config, source)
+        );
+    };
+    let sample = samples::of(scheme.name());
     let event_type =
         options.event_type.as_deref().or(if options.body.is_none() { sample.event_type } else { None });
     let given = options.body.as_deref().map(read).transpose()?;
-    let url =
-        options.url.clone().unwrap_or_else(|| format!("http://{}/in/{}", config.server.listen, source.name));
+    let url = url(options, &config, source);
     let requests = (0..options.n)
-        .map(|_| request(source, &sample, given.as_ref(), event_type))
+        .map(|_| request(source, scheme, &sample, given.as_ref(), event_type))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let refused = block_on(async {
         let (poster, mut refused) = (Poster::new()?, 0);
@@ -67,6 +74,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn url(options: &Options, config: &Config, source: &Source) -> String {
+    options.url.clone().unwrap_or_else(|| format!("http://{}/in/{}", config.server.listen, source.name))
+}
+
 fn read(path: &Path) -> anyhow::Result<Bytes> {
     if path == Path::new("-") {
         let mut body = Vec::new();
@@ -79,6 +90,7 @@ fn read(path: &Path) -> anyhow::Result<Bytes> {
 /// One signed request with an id that was never used.
 fn request(
     source: &Source,
+    scheme: &Scheme,
     sample: &Sample,
     given: Option<&Bytes>,
     event_type: Option<&str>,
@@ -93,7 +105,7 @@ fn request(
         event_type,
         now: Clock::system().now(),
     };
-    let mut headers = source.scheme.sign(&outgoing)?;
+    let mut headers = scheme.sign(&outgoing)?;
     if !headers.iter().any(|header| header.name == "content-type") {
         headers.push(Header { name: "content-type".to_owned(), value: "application/json".to_owned() });
     }

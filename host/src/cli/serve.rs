@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{block_on, say};
+use super::{runtime, say};
 use crate::app::App;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
+use crate::plugin::Compiler;
 use crate::telemetry;
 
 pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
-    let config = match Config::load(file) {
+    let mut config = match Config::load(file) {
         Ok(config) => config,
         Err(problems) => {
             say(&format!("{problems}"));
@@ -23,7 +24,12 @@ pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    block_on(serve(config))??;
+    config.plugins.compiler = Compiler::this_program();
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(config));
+    // What still compiles is of no use any more, and nobody waits for it.
+    runtime.shutdown_background();
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,7 +48,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
                 _ = terminate.recv() => shutdown.escalate(),
                 _ = interrupt.recv() => shutdown.escalate(),
                 _ = hang_up.recv() => {
-                    reload().await;
+                    // Beside: it may compile for long, and a stop does not wait for that.
+                    tokio::spawn(reload());
                     continue;
                 }
             }

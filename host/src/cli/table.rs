@@ -1,9 +1,8 @@
 //! Aligned columns for people: ages instead of instants, colours on a terminal.
 
-use std::io::IsTerminal;
-
 use serde_json::Value;
 
+use super::style::Style;
 use crate::model::{Millis, parse_rfc3339};
 
 /// Between two columns.
@@ -13,13 +12,13 @@ const GAP: &str = "  ";
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
-    coloured: bool,
+    style: Style,
 }
 
 impl Table {
     pub(super) fn new(headings: &[&str]) -> Self {
         let headings = headings.iter().map(|&heading| heading.to_owned()).collect();
-        Self { rows: vec![headings], coloured: std::io::stdout().is_terminal() }
+        Self { rows: vec![headings], style: Style::of_stdout() }
     }
 
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
@@ -49,20 +48,8 @@ impl Table {
 
     fn cell(&self, cell: &str, width: usize) -> String {
         let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
-        format!("{}{padding}", if self.coloured { coloured(cell) } else { cell.to_owned() })
+        format!("{}{padding}", self.style.state(cell))
     }
-}
-
-/// States say at a glance whether somebody has to look.
-pub(super) fn coloured(word: &str) -> String {
-    let code = match word {
-        "delivered" | "processed" | "enabled" => 32,
-        "failed" | "dead" | "disabled" => 31,
-        "pending" | "held" | "paused" => 33,
-        "dropped" | "cancelled" => 90,
-        _ => return word.to_owned(),
-    };
-    format!("\u{1b}[{code}m{word}\u{1b}[0m")
 }
 
 /// What senders wrote, without what a terminal would obey.
@@ -111,7 +98,7 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_by_characters() {
-        let mut table = Table { coloured: false, ..Table::new(&["NAME", "STATUS", "X"]) };
+        let mut table = Table { style: Style::PLAIN, ..Table::new(&["NAME", "STATUS", "X"]) };
         table.row(["grüße".into(), "dead".into(), String::new()]);
         table.row(["a".into(), "pending".into(), "y\u{1b}[31m\n".into()]);
         assert_eq!(
@@ -119,7 +106,7 @@ mod tests {
             "NAME   STATUS   X\ngrüße  dead\na      pending  y\u{fffd}[31m\u{fffd}\n",
             "and nothing in them is obeyed"
         );
-        table.coloured = true;
+        table.style = Style::COLOURED;
         let coloured = table.render();
         for cell in ["grüße  \u{1b}[31mdead\u{1b}[0m\n", "a      \u{1b}[33mpending\u{1b}[0m  y"] {
             assert!(coloured.contains(cell), "padding is counted without colours: {coloured:?}");

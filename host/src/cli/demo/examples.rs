@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::plugin_build::{self, BuildOptions};
-use super::super::sdk_bundle;
+use crate::cli::plugin::build::{self, BuildOptions};
+use crate::cli::plugin::sdk_bundle;
 
 /// One example: its name and its files, relative to its crate.
 type Example = (&'static str, &'static [(&'static str, &'static str)]);
@@ -41,7 +41,7 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<()> {
         Some(plugins) => EXAMPLES.iter().map(|(name, _)| plugins.join(name)).collect(),
         None => unpack(&folder.join("examples"))?,
     };
-    plugin_build::build(&BuildOptions { crates, out: folder.join("plugins"), offline: false, quiet: true })?;
+    build::build(&BuildOptions { crates, out: folder.join("plugins"), offline: false, quiet: true })?;
     Ok(())
 }
 

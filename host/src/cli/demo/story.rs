@@ -153,7 +153,8 @@ impl Stage<'_> {
         let now = Clock::system().now();
         let event_type = Some(scene.event_type);
         let outgoing = Outgoing { method: "POST", url: None, body: &scene.body, id: &id, event_type, now };
-        let mut headers = source.scheme.sign(&outgoing)?;
+        let scheme = source.scheme.own().context("the demo's sources are signed")?;
+        let mut headers = scheme.sign(&outgoing)?;
         headers.push(Header { name: "content-type".into(), value: "application/json".into() });
         Ok(headers)
     }

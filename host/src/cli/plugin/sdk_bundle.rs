@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// Under the plugins folder; dotted, so that nobody takes it for a plugin.
-pub(super) const FOLDER: &str = ".hookloom";
+pub(in crate::cli) const FOLDER: &str = ".hookloom";
 
 /// What the bundle is alone in: files here that it does not have are of another version.
 const OWNED: [&str; 2] = ["plugin-sdk", "wit"];
@@ -16,7 +16,7 @@ const OWNED: [&str; 2] = ["plugin-sdk", "wit"];
 /// contract at the same relative place.
 macro_rules! bundle {
     ($($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("../../../", $path)))),*]
+        &[$(($path, include_str!(concat!("../../../../", $path)))),*]
     };
 }
 
@@ -26,11 +26,26 @@ const FILES: &[(&str, &str)] = bundle![
     "plugin-sdk/README.md",
     "plugin-sdk/macros/Cargo.toml",
     "plugin-sdk/macros/src/lib.rs",
-    "plugin-sdk/src/bindings.rs",
+    "plugin-sdk/src/answer.rs",
+    "plugin-sdk/src/bindings/classify.rs",
+    "plugin-sdk/src/bindings/filter.rs",
+    "plugin-sdk/src/bindings/free.rs",
+    "plugin-sdk/src/bindings/granted.rs",
+    "plugin-sdk/src/bindings/lifecycle.rs",
+    "plugin-sdk/src/bindings/mod.rs",
+    "plugin-sdk/src/bindings/transform.rs",
+    "plugin-sdk/src/bindings/verify.rs",
+    "plugin-sdk/src/clock.rs",
     "plugin-sdk/src/config.rs",
+    "plugin-sdk/src/contract.rs",
+    "plugin-sdk/src/decision.rs",
+    "plugin-sdk/src/encoding.rs",
     "plugin-sdk/src/error.rs",
     "plugin-sdk/src/event.rs",
+    "plugin-sdk/src/handler.rs",
+    "plugin-sdk/src/header.rs",
     "plugin-sdk/src/json.rs",
+    "plugin-sdk/src/kv.rs",
     "plugin-sdk/src/lib.rs",
     "plugin-sdk/src/log.rs",
     "plugin-sdk/src/message.rs",
@@ -39,11 +54,22 @@ const FILES: &[(&str, &str)] = bundle![
     "plugin-sdk/src/outcome.rs",
     "plugin-sdk/src/panic.rs",
     "plugin-sdk/src/plugin.rs",
-    "plugin-sdk/src/testing/base64.rs",
+    "plugin-sdk/src/random.rs",
+    "plugin-sdk/src/request.rs",
+    "plugin-sdk/src/secrets.rs",
     "plugin-sdk/src/testing/event.rs",
-    "plugin-sdk/src/testing/fixture.rs",
-    "plugin-sdk/src/testing/host.rs",
+    "plugin-sdk/src/testing/exchange.rs",
+    "plugin-sdk/src/testing/fixture/body.rs",
+    "plugin-sdk/src/testing/fixture/event_file.rs",
+    "plugin-sdk/src/testing/fixture/expect.rs",
+    "plugin-sdk/src/testing/fixture/instant.rs",
+    "plugin-sdk/src/testing/fixture/mod.rs",
+    "plugin-sdk/src/testing/host/kv.rs",
+    "plugin-sdk/src/testing/host/mod.rs",
+    "plugin-sdk/src/testing/host/secrets.rs",
     "plugin-sdk/src/testing/mod.rs",
+    "plugin-sdk/src/testing/sha256.rs",
+    "plugin-sdk/src/verification.rs",
     "wit/README.md",
     "wit/v0.1.0/capabilities.wit",
     "wit/v0.1.0/host.wit",
@@ -54,7 +80,7 @@ const FILES: &[(&str, &str)] = bundle![
 
 /// Writes the bundle into the plugins folder, or brings what another version wrote up to
 /// date. Files that are right already are left alone, so that nothing is compiled again.
-pub(super) fn write(plugins: &Path) -> anyhow::Result<()> {
+pub(in crate::cli) fn write(plugins: &Path) -> anyhow::Result<()> {
     let folder = plugins.join(FOLDER);
     for (path, text) in FILES {
         let path = folder.join(path);
@@ -75,8 +101,13 @@ pub(super) fn write(plugins: &Path) -> anyhow::Result<()> {
     write_file(&folder.join(".gitignore"), "/target\n")
 }
 
+/// The contract: name and text of each of its files.
+pub(in crate::cli) fn contract() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES.iter().filter_map(|(path, text)| Some((path.strip_prefix("wit/v0.1.0/")?, *text)))
+}
+
 /// Writes a file and the folders that it is in.
-pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(in crate::cli) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     }

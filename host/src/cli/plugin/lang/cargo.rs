@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::say;
+use crate::cli::say;
 
 /// Settings of the environment that would override the ones that a plugin is built with;
 /// an outer `cargo test` or a shell profile sets them.
@@ -25,34 +25,34 @@ const SCRUBBED: [&str; 9] = [
 
 /// Crates that are built together.
 #[derive(Debug)]
-pub(super) struct Workspace {
+pub(in crate::cli) struct Workspace {
     pub root: PathBuf,
     pub packages: Vec<Package>,
 }
 
 /// A crate of a plugin.
 #[derive(Debug, Deserialize)]
-pub(super) struct Package {
+pub(in crate::cli) struct Package {
     pub name: String,
     pub manifest_path: PathBuf,
 }
 
 /// What cargo says it made.
 #[derive(Debug, Deserialize)]
-pub(super) struct Artefact {
+pub(in crate::cli) struct Artefact {
     pub manifest_path: PathBuf,
     filenames: Vec<PathBuf>,
 }
 
 impl Artefact {
     /// The file of it that ends so.
-    pub(super) fn with_extension(&self, extension: &str) -> Option<PathBuf> {
+    pub(in crate::cli) fn with_extension(&self, extension: &str) -> Option<PathBuf> {
         self.filenames.iter().find(|file| file.extension().is_some_and(|own| own == extension)).cloned()
     }
 }
 
 /// A tool of the toolchain that rules in `folder`.
-pub(super) fn command(tool: &str, folder: &Path) -> Command {
+pub(in crate::cli) fn command(tool: &str, folder: &Path) -> Command {
     let mut command = Command::new(tool);
     command.current_dir(folder).stdin(Stdio::null());
     for name in SCRUBBED {
@@ -62,7 +62,7 @@ pub(super) fn command(tool: &str, folder: &Path) -> Command {
 }
 
 /// The workspaces of these crates, each with those of its packages that are asked for.
-pub(super) fn workspaces(crates: &[PathBuf]) -> anyhow::Result<Vec<Workspace>> {
+pub(in crate::cli) fn workspaces(crates: &[PathBuf]) -> anyhow::Result<Vec<Workspace>> {
     let mut workspaces: Vec<Workspace> = Vec::new();
     for folder in crates {
         let folder = folder.canonicalize().with_context(|| format!("{} cannot be read", folder.display()))?;
@@ -98,7 +98,7 @@ fn locate(folder: &Path) -> anyhow::Result<(PathBuf, Package)> {
 impl Workspace {
     /// Chooses the versions of a crate that has none yet: the newest, or without the
     /// network those that were downloaded before. If neither works, the build says why.
-    pub(super) fn lock(&self, offline: bool) {
+    pub(in crate::cli) fn lock(&self, offline: bool) {
         if self.root.join("Cargo.lock").exists() {
             return;
         }
@@ -114,7 +114,7 @@ impl Workspace {
 }
 
 /// Adds the target to the toolchain that rules in `folder`, unless it is there.
-pub(super) fn ensure_target(folder: &Path, target: &str) -> anyhow::Result<()> {
+pub(in crate::cli) fn ensure_target(folder: &Path, target: &str) -> anyhow::Result<()> {
     let output = command("rustc", folder)
         .args(["--print", "target-libdir", "--target", target])
         .output()
@@ -138,7 +138,7 @@ pub(super) fn ensure_target(folder: &Path, target: &str) -> anyhow::Result<()> {
 
 /// Runs a `cargo build`, its progress and the compiler's words on stderr, and returns what
 /// it made.
-pub(super) fn artefacts(mut build: Command) -> anyhow::Result<Vec<Artefact>> {
+pub(in crate::cli) fn artefacts(mut build: Command) -> anyhow::Result<Vec<Artefact>> {
     build.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
     let mut child = build.spawn().map_err(|error| not_started("cargo", &error))?;
     let stdout = child.stdout.take().context("cargo has no output")?;
