@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::{Error, Result, json};
+use crate::header::{Attribute, Header, values};
+use crate::{Result, json};
 
 /// One received webhook, already verified and on disk.
 ///
@@ -36,29 +37,11 @@ pub struct Event {
     pub attributes: Vec<Attribute>,
 }
 
-/// One HTTP header. A name that occurs several times is several headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// Lower case.
-    pub name: String,
-    /// Bytes of a received value that are not UTF-8 read as U+FFFD.
-    pub value: String,
-}
-
-/// A named fact about an event that is not part of the request itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attribute {
-    /// Unique within its event.
-    pub name: String,
-    /// Free text.
-    pub value: String,
-}
-
 impl Event {
     /// The body, read as JSON. What does not fit is `invalid-input`, with the place
     /// in the document: `/sender/login: invalid type: …`. At most 128 levels deep.
     pub fn json<'event, T: Deserialize<'event>>(&'event self) -> Result<T> {
-        json::read(&self.body).map_err(|error| Error::InvalidInput(json::explain(&self.body, &error)))
+        json::read_body(&self.body)
     }
 
     /// The body as text; `invalid-input` where it is not UTF-8.
@@ -73,10 +56,7 @@ impl Event {
 
     /// Every value of a header, in order, whatever the case of `name`.
     pub fn headers<'event>(&'event self, name: &str) -> impl Iterator<Item = &'event str> {
-        self.headers
-            .iter()
-            .filter(move |header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| header.value.as_str())
+        values(&self.headers, name)
     }
 
     /// The value of an attribute.

@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
+use crate::{Error, Result};
+
 /// How deep a document may be nested. The stack that plugins are linked with holds this
 /// with room to spare; `serde_json` alone stops one level before it.
 const MAX_DEPTH: usize = 128;
@@ -12,8 +14,14 @@ const MAX_DEPTH: usize = 128;
 /// The longest pointer shown; a document chooses its own depth and keys.
 const MAX_POINTER: usize = 200;
 
+/// A body, read as JSON. What does not fit is `invalid-input`, with the place in the
+/// document.
+pub(crate) fn read_body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T> {
+    read(body).map_err(|error| Error::InvalidInput(explain(body, &error)))
+}
+
 /// Reads a document of at most [`MAX_DEPTH`] levels.
-pub(crate) fn read<'de, T: Deserialize<'de>>(document: &'de [u8]) -> serde_json::Result<T> {
+fn read<'de, T: Deserialize<'de>>(document: &'de [u8]) -> serde_json::Result<T> {
     match serde_json::from_slice(document) {
         // Only a document that is too deep for `serde_json` is looked at twice.
         Err(error) if is_recursion_limit(&error) && depth(document) <= MAX_DEPTH => {

@@ -40,7 +40,7 @@ pub struct Field {
 /// Writes one line; the macros are nicer.
 pub fn write(level: Level, message: &str, fields: &[Field]) {
     #[cfg(target_family = "wasm")]
-    crate::bindings::lifecycle::hookloom::plugin::log::log(level, message, fields);
+    crate::bindings::free::hookloom::plugin::log::log(level, message, fields);
     #[cfg(not(target_family = "wasm"))]
     crate::testing::host::log(level, message, fields);
 }

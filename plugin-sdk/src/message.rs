@@ -73,7 +73,7 @@ impl Message {
     /// (`host`, `content-length`, …) belong to the gateway: naming one is an error.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.set_headers.push(Header { name: name.into().to_ascii_lowercase(), value: value.into() });
+        self.set_headers.push(Header::new(name, value));
         self
     }
 

@@ -1,14 +1,8 @@
 //! Turns functions into the exports of the contract.
 
-use std::sync::{PoisonError, RwLock};
-
-use serde::de::DeserializeOwned;
-
-use crate::{Event, Result, config};
-
-/// Makes functions the exports of this crate's component. `#[filter]` and
-/// `#[transform]` write it for a single function; a plugin that exports both writes it
-/// itself, on functions without an attribute:
+/// Makes functions the exports of this crate's component. The attributes write it for a
+/// single function; a plugin that exports several of `filter`, `transform`, `verify` and
+/// `classify` writes it itself, on functions without an attribute:
 ///
 /// ```
 /// use hookloom_sdk::*;
@@ -27,13 +21,14 @@ use crate::{Event, Result, config};
 /// ```
 ///
 /// Each function that has a configuration gets the step's, as the type that it asks for;
-/// where several have one, it is best the same type.
+/// where several have one, it is best the same type. A source's is the `verify` function's,
+/// a destination's the `classify` function's.
 #[macro_export]
 macro_rules! plugin {
     ($($role:ident : $function:path),+ $(; $($key:ident = $value:expr),* $(,)?)?) => {
         // Two plugins in one crate would export everything twice.
         #[doc(hidden)]
-        #[allow(dead_code)]
+        #[allow(dead_code, non_upper_case_globals)]
         const ONE_CRATE_IS_ONE_PLUGIN_WRITE_plugin_FOR_SEVERAL_FUNCTIONS: () = ();
 
         const _: () = {
@@ -92,7 +87,8 @@ macro_rules! plugin {
 macro_rules! __role {
     (filter slot) => { FILTER };
     (filter static) => {
-        static FILTER: $crate::__private::Slot<$crate::Verdict> = $crate::__private::Slot::new();
+        static FILTER: $crate::__private::Slot<$crate::Result<$crate::Verdict>> =
+            $crate::__private::Slot::new();
     };
     (filter export $function:path) => {
         #[cfg(target_family = "wasm")]
@@ -110,7 +106,8 @@ macro_rules! __role {
     };
     (transform slot) => { TRANSFORM };
     (transform static) => {
-        static TRANSFORM: $crate::__private::Slot<$crate::Outcome> = $crate::__private::Slot::new();
+        static TRANSFORM: $crate::__private::Slot<$crate::Result<$crate::Outcome>> =
+            $crate::__private::Slot::new();
     };
     (transform export $function:path) => {
         #[cfg(target_family = "wasm")]
@@ -128,139 +125,89 @@ macro_rules! __role {
             Component with_types_in $crate::__private::bindings::transform
         );
     };
+    (verify slot) => { VERIFY };
+    (verify static) => {
+        static VERIFY: $crate::__private::Slot<$crate::Verification> = $crate::__private::Slot::new();
+    };
+    (verify export $function:path) => {
+        #[cfg(target_family = "wasm")]
+        impl $crate::__private::bindings::verify::exports::hookloom::plugin::verify::Guest for Component {
+            fn verify(
+                request: $crate::__private::bindings::verify::exports::hookloom::plugin::verify::Request,
+                public_url: ::std::string::String,
+                now_ms: u64,
+            ) -> $crate::Verification {
+                $crate::__private::report_panics();
+                VERIFY.call($function, &$crate::__private::request(request, public_url, now_ms))
+            }
+        }
+
+        #[cfg(target_family = "wasm")]
+        $crate::__private::bindings::verify::export_verify!(
+            Component with_types_in $crate::__private::bindings::verify
+        );
+    };
+    (classify slot) => { CLASSIFY };
+    (classify static) => {
+        static CLASSIFY: $crate::__private::Slot<$crate::Decision> = $crate::__private::Slot::new();
+    };
+    (classify export $function:path) => {
+        #[cfg(target_family = "wasm")]
+        impl $crate::__private::bindings::classify::exports::hookloom::plugin::classify::Guest
+            for Component
+        {
+            fn classify(
+                response: $crate::__private::bindings::classify::exports::hookloom::plugin::classify::Response,
+                attempt: u32,
+            ) -> $crate::Decision {
+                $crate::__private::report_panics();
+                CLASSIFY.call($function, &$crate::__private::response(response, attempt))
+            }
+        }
+
+        #[cfg(target_family = "wasm")]
+        $crate::__private::bindings::classify::export_classify!(
+            Component with_types_in $crate::__private::bindings::classify
+        );
+    };
     ($other:ident $($rest:tt)*) => {
         ::core::compile_error!(::core::concat!(
-            "a plugin exports `filter` or `transform`, not `", ::core::stringify!($other), "`"
+            "a plugin exports `filter`, `transform`, `verify` or `classify`, not `",
+            ::core::stringify!($other), "`"
         ))
     };
 }
 
-/// Refuses the configuration of a plugin none of whose functions reads it.
-pub fn refuse_unread(read: &[bool], config: &str) -> Result<(), String> {
-    if read.contains(&true) { Ok(()) } else { config::expect_none(config) }
-}
-
-/// A function together with its configuration.
-type Bound<Answer> = Box<dyn Fn(&Event) -> Result<Answer> + Send + Sync>;
-
-/// A function of a plugin. `Config` is `()` for one that has no configuration and
-/// `(C,)` for one whose configuration is `C`; it only tells the two shapes apart.
-#[diagnostic::on_unimplemented(
-    message = "this is no function of a plugin that answers with `{Answer}`",
-    label = "has to be `fn(&Event) -> Result<{Answer}>` or `fn(&Event, &Config) -> Result<{Answer}>`",
-    note = "`Config` has to be `Deserialize + Send + Sync`; `#[config]` on a struct makes it so"
-)]
-pub trait Handler<Answer, Config> {
-    /// Whether it has a configuration.
-    const READS_CONFIG: bool;
-
-    /// Reads the configuration, once, and keeps it for every later call.
-    fn bind(self, config: &str) -> Result<Bound<Answer>, String>;
-}
-
-impl<Answer, F> Handler<Answer, ()> for F
-where
-    F: Fn(&Event) -> Result<Answer> + Send + Sync + 'static,
-{
-    const READS_CONFIG: bool = false;
-
-    fn bind(self, _: &str) -> Result<Bound<Answer>, String> {
-        Ok(Box::new(self))
-    }
-}
-
-impl<Answer, F, Config> Handler<Answer, (Config,)> for F
-where
-    F: Fn(&Event, &Config) -> Result<Answer> + Send + Sync + 'static,
-    Config: DeserializeOwned + Send + Sync + 'static,
-{
-    const READS_CONFIG: bool = true;
-
-    fn bind(self, config: &str) -> Result<Bound<Answer>, String> {
-        let config: Config = config::parse(config)?;
-        Ok(Box::new(move |event| self(event, &config)))
-    }
-}
-
-/// Where an instance keeps its configured function.
-pub struct Slot<Answer>(RwLock<Option<Bound<Answer>>>);
-
-impl<Answer> Slot<Answer> {
-    /// Not configured.
-    #[expect(clippy::new_without_default, reason = "only ever made for a static")]
-    pub const fn new() -> Self {
-        Self(RwLock::new(None))
-    }
-
-    /// The export `configure`, as far as one function goes. Says whether that function
-    /// has a configuration.
-    pub fn configure<Config, H: Handler<Answer, Config>>(
-        &self,
-        handler: H,
-        config: &str,
-    ) -> Result<bool, String> {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(handler.bind(config)?);
-        Ok(H::READS_CONFIG)
-    }
-
-    /// The export of the capability. A host that did not configure has no
-    /// configuration.
-    pub fn call<Config>(&self, handler: impl Handler<Answer, Config>, event: &Event) -> Result<Answer> {
-        if let Some(bound) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            return bound(event);
-        }
-        handler.bind("null").map_err(crate::Error::Misconfigured)?(event)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Error, Verdict, drop, pass, testing};
+    use crate::*;
 
-    #[crate::config]
-    struct Wanted {
-        login: String,
+    fn wanted(event: &Event) -> Result<Verdict> {
+        Ok(if event.text()?.is_empty() { drop("nothing") } else { pass() })
     }
 
-    fn from_wanted(event: &Event, config: &Wanted) -> Result<Verdict> {
-        let login: String = event.json()?;
-        Ok(if login == config.login { pass() } else { drop("somebody else") })
+    fn slim(event: &Event) -> Result<Outcome> {
+        Ok(replace(Message::text(event.text()?)))
     }
 
-    fn by(login: &str) -> Event {
-        testing::event("s").json(login).build()
+    fn sender(request: &Request) -> Result<Acceptance, Verification> {
+        let token = request.header("x-token").ok_or_else(|| unauthorized("no token"))?;
+        Ok(accept().id(token))
     }
+
+    fn meaning(response: &Response) -> Decision {
+        if response.status == 409 { done() } else { as_usual() }
+    }
+
+    // That it compiles, with each kind of function, is the test.
+    plugin! { filter: wanted, transform: slim, verify: sender, classify: meaning; body = true }
 
     #[test]
-    fn a_slot_calls_with_what_it_was_configured_with() {
-        let slot = Slot::new();
-        slot.configure(from_wanted, r#"{"login": "a"}"#).unwrap();
-        assert_eq!(slot.call(from_wanted, &by("a")), Ok(Verdict::Pass));
-        assert_eq!(slot.call(from_wanted, &by("b")), Ok(Verdict::Drop("somebody else".to_owned())));
-    }
-
-    #[test]
-    fn a_refused_configuration_leaves_the_slot_as_it_was() {
-        let slot = Slot::new();
-        slot.configure(from_wanted, r#"{"login": "a"}"#).unwrap();
-        assert!(slot.configure(from_wanted, r#"{"logon": "b"}"#).unwrap_err().contains("`logon`"));
-        assert_eq!(slot.call(from_wanted, &by("a")), Ok(Verdict::Pass));
-    }
-
-    #[test]
-    fn settings_that_no_function_reads_are_refused() {
-        assert_eq!(refuse_unread(&[false, true], r#"{"a": 1}"#), Ok(()));
-        assert!(refuse_unread(&[false, false], r#"{"a": 1}"#).is_err());
-        assert_eq!(refuse_unread(&[false], "null"), Ok(()));
-    }
-
-    #[test]
-    fn without_configure_there_is_no_configuration() {
-        let slot = Slot::new();
-        assert_eq!(
-            slot.call(from_wanted, &by("a")),
-            Err(Error::Misconfigured("missing field `login`".to_owned()))
-        );
+    fn its_functions_stay_functions() {
+        let event = testing::event("s").body("x").build();
+        assert_eq!(wanted(&event), Ok(pass()));
+        assert_eq!(slim(&event), Ok(replace(Message::text("x"))));
+        assert_eq!(sender(&testing::request().build()), Err(unauthorized("no token")));
+        assert_eq!(meaning(&testing::response(409).build()), done());
     }
 }

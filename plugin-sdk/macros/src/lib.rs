@@ -24,6 +24,29 @@ pub fn transform(arguments: TokenStream, item: TokenStream) -> TokenStream {
     plugin("transform", arguments, item)
 }
 
+/// Makes a function decide whether a request is a webhook of its source, for sources with
+/// `scheme = "plugin:NAME"`.
+///
+/// The function is `fn(&Request) -> Verification`, or with the source's configuration
+/// `fn(&Request, &Config) -> Verification`; it may return anything that becomes one,
+/// `Result<Acceptance, Verification>` for one. It takes the arguments of
+/// [`filter`](macro@filter).
+#[proc_macro_attribute]
+pub fn verify(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    plugin("verify", arguments, item)
+}
+
+/// Makes a function decide what a destination's answer means, for destinations with
+/// `classify = "NAME"`.
+///
+/// The function is `fn(&Response) -> Decision`, or with the destination's configuration
+/// `fn(&Response, &Config) -> Decision`. It takes the arguments of
+/// [`filter`](macro@filter).
+#[proc_macro_attribute]
+pub fn classify(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    plugin("classify", arguments, item)
+}
+
 /// Makes a struct a plugin's configuration: derives `Deserialize`, and refuses
 /// unknown keys, so that a misspelt one is an error when the gateway loads its
 /// configuration and not a setting that silently does nothing.

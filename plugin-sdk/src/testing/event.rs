@@ -73,7 +73,7 @@ impl EventBuilder {
     /// One more header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let header = Header { name: name.into().to_ascii_lowercase(), value: value.into() };
+        let header = Header::new(name, value);
         if header.name == "content-type" {
             self.0.content_type = Some(header.value.clone());
         }

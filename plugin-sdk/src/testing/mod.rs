@@ -1,5 +1,8 @@
 //! Native tests of a plugin: `cargo test` runs its functions as they are, and what
-//! they ask of the gateway is answered here, for each test on its own.
+//! they ask of the gateway is answered here, for each test on its own: a clock that stands
+//! still, chance that repeats itself, values and secrets in memory. What a function wrote
+//! before it failed stays here, where the gateway would commit none of it; and writing is
+//! open to verifiers and classifiers, which the gateway lets only read.
 //!
 //! ```
 //! use hookloom_sdk::*;
@@ -13,14 +16,20 @@
 //! assert_eq!(opened_only(&event), Ok(pass()));
 //! ```
 
-mod base64;
 mod event;
+mod exchange;
 mod fixture;
 pub(crate) mod host;
+mod sha256;
 
 pub use event::{EventBuilder, event};
+pub use exchange::{RequestBuilder, ResponseBuilder, request, response};
 pub use fixture::{Answer, run_fixtures};
-pub use host::{Line, NOW_MS, counter, logs, observations, set_now_ms};
+pub use host::secrets::set_secret;
+pub use host::{
+    Line, NOW_MS, advance, counter, counter_with, logs, observations, observations_with, set_grants,
+    set_now_ms,
+};
 
 /// What the gateway does with a step's `config` at load: the plugin's type, or the
 /// refusal that the user reads.
