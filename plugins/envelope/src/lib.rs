@@ -46,7 +46,7 @@ fn envelope(event: &Event, config: &Config) -> Result<Outcome> {
     } else if let Ok(text) = event.text() {
         Data::Text(text)
     } else {
-        Data::Base64(base64(&event.body))
+        Data::Base64(encoding::to_base64(&event.body))
     };
     let envelope = Envelope {
         id: &event.id,
@@ -57,20 +57,6 @@ fn envelope(event: &Event, config: &Config) -> Result<Outcome> {
         data,
     };
     Ok(replace(Message::json(&envelope)?))
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, i| bits << 8 | usize::from(*group.get(i).unwrap_or(&0)));
-        for digit in 0..4 {
-            let value = bits >> (18 - 6 * digit) & 0x3f;
-            text.push(if digit <= group.len() { char::from(ALPHABET[value]) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]
