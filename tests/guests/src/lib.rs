@@ -5,7 +5,13 @@
 //! built component with another text of the same length.
 
 #[cfg(not(feature = "lean"))]
+mod calls;
+#[cfg(feature = "edge")]
+mod edge;
+#[cfg(not(feature = "lean"))]
 mod misbehave;
+#[cfg(feature = "kv")]
+mod state;
 
 use std::hint::black_box;
 use std::sync::OnceLock;
@@ -13,12 +19,29 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 #[cfg(not(feature = "lean"))]
+use calls::Next;
+
+#[cfg(not(any(feature = "lean", feature = "edge")))]
 wit_bindgen::generate!({
     path: "../../wit/v0.1.0",
     inline: "package test:guest;
         world guest {
             include hookloom:plugin/filter-plugin@0.1.0;
             include hookloom:plugin/transform-plugin@0.1.0;
+        }",
+    world: "test:guest/guest",
+    generate_all,
+});
+
+#[cfg(feature = "edge")]
+wit_bindgen::generate!({
+    path: "../../wit/v0.1.0",
+    inline: "package test:guest;
+        world guest {
+            include hookloom:plugin/filter-plugin@0.1.0;
+            include hookloom:plugin/transform-plugin@0.1.0;
+            include hookloom:plugin/verify-plugin@0.1.0;
+            include hookloom:plugin/classify-plugin@0.1.0;
         }",
     world: "test:guest/guest",
     generate_all,
@@ -59,12 +82,16 @@ export!(Guest);
 
 impl exports::hookloom::plugin::lifecycle::Guest for Guest {
     fn describe() -> Metadata {
+        #[cfg(feature = "kv")]
+        let description = state::describe();
+        #[cfg(not(feature = "kv"))]
+        let description = "Does what its configuration says.".into();
         assert!(black_box(DESCRIBE) != "describe-panics", "describe was told to panic");
         let sparing = black_box(EVENTS) == "events-without-body";
         Metadata {
             name: "test guest".into(),
             version: black_box(VERSION).into(),
-            description: "Does what its configuration says.".into(),
+            description,
             needs_body: !sparing,
             header_names: sparing.then(|| vec!["x-wanted".into()]),
             config_schema: None,
@@ -83,6 +110,8 @@ impl exports::hookloom::plugin::lifecycle::Guest for Guest {
             Some("panic") => panic!("configure was told to panic"),
             #[cfg(not(feature = "lean"))]
             Some("spin") => misbehave::spin(),
+            #[cfg(feature = "kv")]
+            Some("state") => return Err(state::answers(&config).to_string()),
             _ => {}
         }
         let _ = CONFIG.set(config);
@@ -109,7 +138,16 @@ impl exports::hookloom::plugin::transform::Guest for Guest {
     fn transform(event: Event) -> Result<Outcome, Error> {
         let config = config();
         let count = config["n"].as_u64().unwrap_or(1);
-        Ok(match config["do"].as_str().unwrap_or("pass") {
+        #[cfg_attr(feature = "lean", expect(unused_mut, reason = "only the whole guest counts calls"))]
+        let mut what = config["do"].as_str().unwrap_or("pass");
+        #[cfg(not(feature = "lean"))]
+        if what == "calls" {
+            match calls::next(config) {
+                Next::Answer(text) => return Ok(Outcome::Replace(body(text.into()))),
+                Next::Do(then) => what = then,
+            }
+        }
+        Ok(match what {
             "pass" => Outcome::Unchanged,
             "drop" => Outcome::Drop("told to".into()),
             "replace" => Outcome::Replace(body(b"replaced".to_vec())),
@@ -118,11 +156,18 @@ impl exports::hookloom::plugin::transform::Guest for Guest {
             "same-suffix" => Outcome::Split(vec![suffixed("same"), suffixed("same")]),
             "echo" => Outcome::Replace(body(saw(&event).to_string().into())),
             "message" => Outcome::Replace(message(config)),
+            "copy" => Outcome::Replace(body(event.body)),
             "json" => Outcome::Replace(body(rewrite(&event.body, count))),
             "invalid-input" => return Err(Error::InvalidInput("told to".into())),
             "misconfigured" => return Err(Error::Misconfigured("told to".into())),
             "retry" => return Err(Error::Retry("told to".into())),
             "other" => return Err(Error::Other("told to".into())),
+            #[cfg(feature = "kv")]
+            "once" => state::once(&event.body),
+            #[cfg(feature = "kv")]
+            "tally" => Outcome::Replace(body(state::tally(&event.body).into())),
+            #[cfg(feature = "kv")]
+            "state" => return state::act(config).map(|answers| Outcome::Replace(body(answers.into()))),
             #[cfg(not(feature = "lean"))]
             other => Outcome::Replace(body(misbehave::act(other, count).into())),
             #[cfg(feature = "lean")]

@@ -24,14 +24,16 @@ pub fn act(what: &str, count: u64) -> String {
         "exit" => std::process::exit(3),
         "flood-log" => (0..count).for_each(|i| log::log(log::Level::Info, &format!("line {i}"), &[])),
         "long-log" => log::log(log::Level::Info, &"x".repeat(usize::try_from(count).unwrap_or(0)), &[]),
+        "pour-log" => pour(count, |mebibyte| log::log(log::Level::Info, mebibyte, &[])),
+        "pour-print" => pour(count, |mebibyte| println!("{mebibyte}")),
         "huge-output" => return "x".repeat(usize::try_from(count).unwrap_or(0)),
         "print" => print(count),
         "random" => return chance(),
         "greedy-random" => return random::bytes(u32::MAX).len().to_string(),
         "look-around" => return look_around(),
         "time" => return time(),
-        "metrics" => (0..count).for_each(|i| metrics::count(&format!("name_{i}"), 1)),
-        "bad-metric" => metrics::count("Not A Name", 1),
+        "metrics" => (0..count).for_each(|i| metrics::count(&format!("name_{i}"), 1, &[])),
+        "bad-metric" => metrics::count("Not A Name", 1, &[]),
         #[cfg(feature = "kv")]
         "kv" => return format!("{:?}", crate::hookloom::plugin::kv::get("key")),
         _ => return format!("does not know how to {what}"),
@@ -72,6 +74,11 @@ fn alloc() {
 fn recurse(depth: u64) -> u64 {
     let here = black_box([depth; 16]);
     recurse(depth + 1) + here[3]
+}
+
+fn pour(mebibytes: u64, into: impl Fn(&str)) {
+    let mebibyte = "x".repeat(1 << 20);
+    (0..mebibytes).for_each(|_| into(&mebibyte));
 }
 
 fn print(lines: u64) {

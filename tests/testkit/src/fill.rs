@@ -10,7 +10,7 @@ use hookloom::clock::{Clock, Random};
 use hookloom::metrics::Metrics;
 use hookloom::model::{
     Attempt, Decision, Delivery, DeliveryId, Event, EventId, Header, Message, MessageKey, OnDead, Outcome,
-    Run,
+    Run, StepRecord, StepVerdict,
 };
 use hookloom::store::{
     Accepted, AttemptRecord, Committed, NewDelivery, NewEvent, NewRun, RunEnd, RunLease, RunResult,
@@ -95,7 +95,7 @@ async fn process(store: &SqliteStore, runs: &[Run], filling: Filling<'_>) -> any
         run: RunLease::from(run),
         event: Arc::clone(&run.event),
         end: end(run, filling),
-        steps: Vec::new(),
+        steps: if filling.stand == Stand::Held { vec![missing()] } else { Vec::new() },
         state: StateChanges::default(),
     };
     let lease = (filling.stand == Stand::Delivered).then_some(LEASE);
@@ -107,6 +107,13 @@ async fn process(store: &SqliteStore, runs: &[Run], filling: Filling<'_>) -> any
         }
     }
     Ok(deliveries)
+}
+
+/// What a call of the plugin came to that holds runs.
+fn missing() -> StepRecord {
+    let (digest, version) = (String::new(), String::new());
+    let plugin = "guest".to_owned();
+    StepRecord { plugin, digest, version, verdict: StepVerdict::Missing, reason: None, micros: 0 }
 }
 
 fn end(run: &Run, filling: Filling<'_>) -> RunEnd {

@@ -39,6 +39,26 @@ pub fn guest_with_kv() -> &'static [u8] {
     BUILT.get_or_init(|| read(&build("hookloom-test-guests", "guest-kv", &["--features", "kv"])))
 }
 
+/// The same, importing `secrets` and `reveal` as well.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn guest_with_secrets() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| read(&build("hookloom-test-guests", "guest-secrets", &["--features", "secrets"])))
+}
+
+/// The same, exporting `verify` and `classify` too.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn edge_guest() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| read(&build("hookloom-test-guests", "guest-edge", &["--features", "edge"])))
+}
+
 /// The same without its misdeeds: as large as a useful plugin, for measuring.
 ///
 /// # Panics

@@ -3,8 +3,10 @@
 pub mod certs;
 pub mod dns;
 pub mod fill;
+pub mod fuzz;
 pub mod gateway;
 pub mod guests;
+pub mod hostile;
 pub mod load;
 pub mod measure;
 pub mod proxy;

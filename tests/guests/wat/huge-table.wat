@@ -1,0 +1,1 @@
+(table $table 10000000 funcref)

@@ -1,0 +1,4 @@
+;; One message with 257 headers.
+(data (i32.const 4096) "\00\00\00\00" "\01\00\00\00")
+(data (i32.const 4128) "\00\20\00\00" "\01\01\00\00")
+(func (export "transform") (param i32) (result i32) (i32.const 4096))
