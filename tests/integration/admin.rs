@@ -4,6 +4,7 @@ mod access;
 mod commands;
 mod destinations;
 mod lists;
+mod plugins;
 mod records;
 mod replay;
 mod telemetry;

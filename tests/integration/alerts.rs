@@ -78,6 +78,21 @@ async fn a_plugin_that_traps_is_told_once_with_what_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_cannot_verify_is_told_with_its_source() {
+    let (pager, crm) = (Receiver::start([]).await, Receiver::start([]).await);
+    let odd = "[sources.odd]\nscheme = \"plugin:guest\"\nconfig = { verify = \"nonsense\" }\n";
+    let mut gateway = Gateway::new(&format!("{odd}{}", config(&crm.url(), &pager, "")));
+    gateway.put_plugin("guest", guests::edge_guest());
+    gateway.run_here().await;
+    assert_eq!(gateway.post("odd", &[], "{}").await.status, 503);
+    let (kind, data) = alert(&pager.requests(1).await[0]);
+    assert_eq!(kind, "hookloom.plugin_failed");
+    assert_eq!((&data["plugin"], &data["source"]), (&"guest".into(), &"odd".into()));
+    assert_eq!((&data["route"], &data["event"]), (&Value::Null, &Value::Null));
+    assert!(data["reason"].as_str().unwrap().starts_with("trap: panicked at "), "{data}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_delivery_is_told_and_a_dead_alert_is_not() {
     let pager = Receiver::start_with([], Answer::Status(500)).await;
     let crm = Receiver::start_with([], Answer::Status(500)).await;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use hookloom_testkit::gateway::Gateway;
+use hookloom_testkit::guests;
 use hookloom_testkit::sender::{DESTINATION_SECRET, SECRET};
 use hookloom_testkit::wait::DEADLINE;
 use serde_json::{Value, json};
@@ -149,8 +150,18 @@ fn check_shows_the_place_and_the_remedy_of_what_is_wrong() {
         ),
         (
             GOOD.replace("to = ", "steps = [\"not-there\"]\nto = "),
-            ": a step names the plugin \"not-there\"",
-            "help: build it with",
+            ": route \"all\" names the plugin \"not-there\"",
+            "until then its runs are held",
+        ),
+        (
+            GOOD.replace("\"github\"\nsecrets = [\"s\"]", "\"plugin:not-there\""),
+            ": source \"github\" names the plugin \"not-there\"",
+            "until then its requests are answered 503",
+        ),
+        (
+            GOOD.replace("/hooks\"\n", "/hooks\"\nclassify = \"not-there\"\n"),
+            ": destination \"crm\" names the plugin \"not-there\"",
+            "until then its answers mean what their status says",
         ),
     ];
     for (text, problem, remedy) in cases {
@@ -167,6 +178,23 @@ fn check_shows_the_place_and_the_remedy_of_what_is_wrong() {
 }
 
 #[test]
+fn check_shows_what_plugins_need_beside_what_they_are_granted() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("plugins")).unwrap();
+    fs::write(dir.path().join("plugins/enrich.wasm"), guests::guest_with_kv()).unwrap();
+    let path = file(&dir, "hookloom.toml", GOOD);
+    let ended = check(Path::new(&path));
+    let line = "enrich: imports kv, which is not granted: add grants = [\"kv\"] under [plugin.enrich]";
+    assert_eq!((ended.code, ended.stderr.contains(line)), (Some(1), true), "{}", ended.stderr);
+    let granted = "[secrets]\nKEY = \"a secret\"\n[plugin.enrich]\ngrants = [\"kv\", \"secrets:KEY\"]\n";
+    let path = file(&dir, "hookloom.toml", &format!("{GOOD}{granted}"));
+    let ended = check(Path::new(&path));
+    let shown = "plugin enrich: needs kv, is granted kv, secrets:KEY\n";
+    assert_eq!((ended.code, ended.stdout.starts_with(shown)), (Some(0), true), "{ended:?}");
+    assert!(!format!("{ended:?}").contains("a secret"), "{ended:?}");
+}
+
+#[test]
 fn check_finds_plugins_that_are_none() {
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("plugins")).unwrap();
@@ -175,6 +203,48 @@ fn check_finds_plugins_that_are_none() {
     let ended = check(Path::new(&path));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("broken: "), "{}", ended.stderr);
+}
+
+#[test]
+fn check_names_the_places_that_a_plugin_does_not_serve() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("plugins")).unwrap();
+    fs::write(dir.path().join("plugins/plain.wasm"), guests::guest()).unwrap();
+    fs::write(dir.path().join("plugins/edge.wasm"), guests::edge_guest()).unwrap();
+    let source = |scheme: &str| GOOD.replace("\"github\"\nsecrets = [\"s\"]", scheme);
+    let destination =
+        |classify: &str| GOOD.replace("/hooks\"\n", &format!("/hooks\"\nclassify = {classify}\n"));
+    let refuses = "config = { configure = \"refuse\" }";
+    let cases = [
+        (source("\"plugin:edge\""), None),
+        (destination("\"edge\""), None),
+        (source("\"plugin:plain\""), Some("source \"github\": the plugin \"plain\" exports no `verify`")),
+        (destination("\"plain\""), Some("destination \"crm\": the plugin \"plain\" exports no `classify`")),
+        (
+            source(&format!("\"plugin:edge\"\n{refuses}")),
+            Some("source \"github\": the plugin \"edge\" refuses its configuration: told to refuse"),
+        ),
+        (
+            destination(&format!("{{ plugin = \"edge\", {refuses} }}")),
+            Some("destination \"crm\": the plugin \"edge\" refuses its configuration: told to refuse"),
+        ),
+    ];
+    for (text, problem) in cases {
+        let path = file(&dir, "hookloom.toml", &text);
+        let ended = check(Path::new(&path));
+        assert_eq!(ended.code, Some(i32::from(problem.is_some())), "{text}\n{}", ended.stderr);
+        if let Some(problem) = problem {
+            assert!(
+                ended.stderr.contains(problem) && ended.stderr.ends_with("1 problem(s)\n"),
+                "{}",
+                ended.stderr
+            );
+        }
+    }
+    let path = file(&dir, "hookloom.toml", &source("\"plugin:edge\""));
+    let sent = hookloom(&["send", "github", "-c", &path]);
+    assert_eq!(sent.code, Some(1));
+    assert!(sent.stderr.contains("is verified by a plugin (plugin:edge)"), "{}", sent.stderr);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that finds something missing fails")]
 
+mod classify;
 mod guard;
 mod heads;
 mod holds;

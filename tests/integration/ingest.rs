@@ -3,6 +3,7 @@
 mod dedupe;
 mod gate;
 mod masking;
+mod plugin_scheme;
 mod refusals;
 mod schemes;
 mod wire;

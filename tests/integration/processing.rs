@@ -1,6 +1,6 @@
 //! The processing stage over a real store, with the stages around it played by the test.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use hookloom::clock::{Clock, Random};
 use hookloom::lifecycle::Shutdown;
 use hookloom::metrics::Metrics;
 use hookloom::model::{Event, EventId, Millis, Route, RouteTarget, Run, RunState};
-use hookloom::plugin::{Limits, PluginHost, PluginSettings, Workers};
+use hookloom::plugin::{self, Limits, PluginHost, PluginSettings, Workers};
 use hookloom::process::{self, Changes, DeliveryHandoff, Parts, RUN_LEASE};
 use hookloom::store::{Accepted, NewEvent, NewRun, RunRecord, SqliteOptions, SqliteStore, Store};
 use hookloom_testkit::wait::eventually;
@@ -39,14 +39,14 @@ impl Rig {
         let store =
             SqliteStore::open(&path, &SqliteOptions::default(), clock.clone(), &random, metrics.clone());
         let store = Arc::new(Moody::new(Arc::new(store.unwrap())));
-        let settings = PluginSettings {
-            dir: folder.path().join("plugins"),
-            cache_dir: None,
-            workers: 1,
-            defaults: Limits::default(),
-            overrides: BTreeMap::new(),
+        let settings = PluginSettings::new(folder.path().join("plugins"), Limits::default());
+        let context = plugin::Context {
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: metrics.clone(),
+            state: Arc::new(plugin::NoState),
         };
-        let plugins = PluginHost::start(settings, clock.clone(), random.clone(), metrics.clone()).unwrap();
+        let plugins = PluginHost::start(settings, context).unwrap();
         let to = RouteTarget { destination: "d".into(), ..RouteTarget::default() };
         let route = Route { name: "r".into(), from: vec![], types: vec![], steps: vec![], to: vec![to] };
         let (runs, claimed) = mpsc::channel(process::MAX_IN_FLIGHT);
@@ -56,6 +56,7 @@ impl Rig {
             store: store.clone(),
             routes: Arc::new(ArcSwap::from_pointee(HashMap::from([("r".to_owned(), route)]))),
             plugins,
+            state: Arc::new(plugin::NoState),
             workers: Arc::new(Workers::start(1, 1).unwrap()),
             runs: claimed,
             bell: bell.clone(),
@@ -63,6 +64,7 @@ impl Rig {
             changes: Changes::default(),
             handoff: DeliveryHandoff { deliveries, bell: Arc::default(), lease: Duration::from_mins(1) },
             clock,
+            random: random.clone(),
             metrics,
             alerts: Alerts::new().0,
         };

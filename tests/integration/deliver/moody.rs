@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use hookloom::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run};
 use hookloom::store::{
     Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
-    DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, NewEvent,
-    Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunEnd, RunLease, RunResult, StateValue,
-    Store, StoreError, Tidied, Want,
+    DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
+    NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunEnd, RunLease, RunResult,
+    StateValue, Store, StoreError, Tidied, Want,
 };
 
 /// The store behind it, with a mood.
@@ -120,8 +120,12 @@ impl Store for Moody {
         self.store.commit_processed(results, lease).await
     }
 
-    async fn resume_held(&self, after: i64, limit: usize) -> Result<Resumed, StoreError> {
-        self.store.resume_held(after, limit).await
+    async fn holders(&self) -> Result<Vec<Holder>, StoreError> {
+        self.store.holders().await
+    }
+
+    async fn resume_held(&self, holder: &Holder, after: i64, limit: usize) -> Result<Resumed, StoreError> {
+        self.store.resume_held(holder, after, limit).await
     }
 
     async fn claim_deliveries(
@@ -201,6 +205,10 @@ impl Store for Moody {
 
     async fn plugin_state(&self, plugin: &str, key: &str) -> Result<Option<StateValue>, StoreError> {
         self.store.plugin_state(plugin, key).await
+    }
+
+    async fn plugin_state_size(&self, plugin: &str) -> Result<u64, StoreError> {
+        self.store.plugin_state_size(plugin).await
     }
 
     async fn event(&self, id: &EventId) -> Result<Option<EventRecord>, StoreError> {

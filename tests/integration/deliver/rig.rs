@@ -15,6 +15,7 @@ use hookloom::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, Header, Line, Message, MessageKey, Millis,
     OnDead,
 };
+use hookloom::plugin::Judge;
 use hookloom::store::{
     Accepted, Committed, DeliveryRecord, NewDelivery, NewEvent, NewRun, RunEnd, RunLease, RunResult,
     SqliteStore, StateChanges, Store,
@@ -101,6 +102,7 @@ impl Rig {
             handoff: handed,
             bell: Arc::clone(&bell),
             recall: Arc::clone(&recall),
+            judge: Judge::new("classify", 1, Arc::default),
             clock: clock.clone(),
             random: random.clone(),
             metrics: Arc::clone(&metrics),

@@ -1,12 +1,24 @@
 //! The plugin room with real components.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod classify;
+mod compiler;
+mod contract;
+mod fuzz;
+mod grants;
+mod hostile;
+mod kv;
 mod limits;
+mod metrics;
 mod registry;
+mod registry_files;
+mod registry_many;
+mod reuse;
+mod secrets;
+mod verify;
 mod watch;
 mod world;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +27,9 @@ use bytes::Bytes;
 use hookloom::clock::{Clock, Random};
 use hookloom::metrics::Metrics;
 use hookloom::model::{Attribute, Event, EventId, Header, Millis};
-use hookloom::plugin::{Call, CallInput, Limits, Output, PluginHost, PluginSettings};
+use hookloom::plugin::{
+    Call, CallInput, Context, Limits, NoState, Output, PluginHost, PluginSettings, StateView,
+};
 use tempfile::TempDir;
 
 /// A room with folders of its own.
@@ -34,15 +48,18 @@ impl Room {
     pub(crate) fn open_in(dirs: Arc<TempDir>, defaults: Limits) -> Self {
         std::fs::create_dir_all(dirs.path().join("plugins")).unwrap();
         let settings = PluginSettings {
-            dir: dirs.path().join("plugins"),
             cache_dir: Some(dirs.path().join("cache")),
             workers: 4,
-            defaults,
-            overrides: BTreeMap::new(),
+            ..PluginSettings::new(dirs.path().join("plugins"), defaults)
         };
         let metrics = Arc::new(Metrics::new());
-        let host =
-            PluginHost::start(settings, Clock::system(), Random::system(), Arc::clone(&metrics)).unwrap();
+        let context = Context {
+            clock: Clock::system(),
+            random: Random::system(),
+            metrics: Arc::clone(&metrics),
+            state: Arc::new(NoState),
+        };
+        let host = PluginHost::start(settings, context).unwrap();
         Self { host, metrics, dirs }
     }
 
@@ -67,6 +84,14 @@ impl Room {
         room.put("guest.wasm", hookloom_testkit::guests::guest());
         let report = room.host.scan(&[]);
         assert_eq!(report.problems, []);
+        room
+    }
+
+    /// With the guest that verifies and classifies, as plugin `guest`.
+    pub(crate) fn at_the_edge(limits: Limits) -> Self {
+        let room = Self::open(limits);
+        room.put("guest.wasm", hookloom_testkit::guests::edge_guest());
+        assert_eq!(room.host.scan(&[]).problems, []);
         room
     }
 
@@ -95,7 +120,7 @@ pub(crate) fn call(host: &PluginHost, config: &str, event: &Event) -> Call {
 }
 
 pub(crate) fn call_plugin(plugin: &hookloom::plugin::Plugin, config: &str, event: &Event) -> Call {
-    plugin.call(config, &input(event))
+    plugin.call(config, &input(event), &mut StateView::new(Arc::new(NoState)))
 }
 
 pub(crate) fn input(event: &Event) -> CallInput<'_> {

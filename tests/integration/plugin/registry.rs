@@ -1,10 +1,9 @@
 //! What serves while files come, break and go.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use hookloom::model::StepVerdict;
-use hookloom::plugin::{Limits, PluginState, ProblemKind, ScanReport};
+use hookloom::plugin::{Limits, PluginSettings, PluginState, Policy, ProblemKind, ScanReport};
 use hookloom_testkit::guests::{guest, guest_with_kv, variant};
 
 use super::{Room, call_plugin, event, patient};
@@ -166,8 +165,8 @@ fn what_is_no_plugin_is_refused_with_a_remedy() {
         (b"\0asm\x0d\0\x01\0", "not a plugin: it exports no lifecycle"),
         (b"hello", "not WebAssembly"),
         (&torn(), "is the file complete?"),
-        (guest_with_kv(), "imports `kv`, which needs the grant `kv`"),
-        (&other_contract, "exports `filter` of contract version 0.7.0"),
+        (guest_with_kv(), r#"imports kv, which is not granted: add grants = ["kv"] under [plugin.guest]"#),
+        (&other_contract, "exports `filter`: contract 0.7.0 wanted, 0.1.0 to 0.1.x served"),
     ];
     for (bytes, part) in cases {
         let message = refusal(bytes);
@@ -181,23 +180,39 @@ fn what_is_no_plugin_is_refused_with_a_remedy() {
 }
 
 #[test]
+fn a_plugin_of_a_later_patch_of_the_contract_serves() {
+    let room = Room::open(patient());
+    room.put("guest.wasm", &variant(guest(), "@0.1.0", "@0.1.7"));
+    assert_eq!(scan(&room).problems, []);
+    assert_eq!(room.version(), V1);
+}
+
+#[test]
 fn limits_of_a_plugin_hold_when_it_is_loaded() {
     let room = Room::open(Limits { module_bytes: 1000, ..patient() });
     room.put("guest.wasm", guest());
     assert!(problem(&scan(&room)).contains("larger than 1000 bytes"));
-    let mut settings = hookloom::plugin::PluginSettings {
-        dir: room.plugins(),
-        cache_dir: None,
-        workers: 1,
-        defaults: Limits { memory: 65536, ..patient() },
-        overrides: BTreeMap::new(),
-    };
+    let mut settings = PluginSettings::new(room.plugins(), Limits { memory: 65536, ..patient() });
     room.host.set_settings(settings.clone());
     let report = scan(&room);
     assert!(problem(&report).contains("raise `memory`"), "{report:?}");
-    settings.overrides.insert("guest".into(), patient());
+    settings.plugins.insert("guest".into(), Policy { limits: patient(), ..Policy::default() });
     room.host.set_settings(settings);
     assert_eq!(scan(&room).problems, []);
+}
+
+#[test]
+fn memory_that_a_plugin_starts_with_is_not_taken_from_it_unsaid() {
+    let room = Room::with_guest(patient());
+    let less = PluginSettings::new(room.plugins(), Limits { memory: 65536, ..patient() });
+    let refusal = room.host.check_config_under(&less, "guest", "{}").unwrap_err();
+    assert!(refusal.contains("raise `memory`"), "{refusal}");
+    assert_eq!(room.host.check_config("guest", "{}"), Ok(()), "it is not in force");
+    room.host.set_settings(less);
+    let report = scan(&room);
+    assert_eq!(report.removed, ["guest"]);
+    assert!(problem(&report).contains("raise `memory`"), "{report:?}");
+    assert_eq!((room.version().as_str(), state(&room)), ("none", PluginState::Failed));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{Room, patient, put};
 
 /// No test gets to see a rescan: what it sees came from an event.
-const EVENTS_ONLY: Settle = Settle {
+pub(super) const EVENTS_ONLY: Settle = Settle {
     quiet: Duration::from_millis(30),
     at_most: Duration::from_millis(200),
     rescan: Duration::from_hours(1),
@@ -22,7 +22,7 @@ const EVENTS_ONLY: Settle = Settle {
 const NEVER: Duration = Duration::from_secs(30);
 
 /// Waits, change by change, until `reached` holds.
-async fn until(watcher: &mut Watcher, what: &str, mut reached: impl FnMut() -> bool) {
+pub(super) async fn until(watcher: &mut Watcher, what: &str, mut reached: impl FnMut() -> bool) {
     let waiting = async {
         while !reached() {
             watcher.changed().await;

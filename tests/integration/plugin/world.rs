@@ -1,7 +1,9 @@
 //! What a guest sees and says.
 
+use std::sync::Arc;
+
 use hookloom::model::StepVerdict;
-use hookloom::plugin::{Limits, Output};
+use hookloom::plugin::{Limits, NoState, Output, StateReader};
 use hookloom_testkit::guests::{guest, variant};
 use serde_json::{Value, json};
 
@@ -93,8 +95,9 @@ fn each_call_has_an_instance_of_its_own() {
 fn a_warm_call_fails_as_a_fresh_one_does() {
     let room = Room::with_guest(Limits::default());
     let (event, guest) = (super::event(), room.host.plugins().get("guest").unwrap());
-    let input = super::input(&event);
-    assert!(guest.call_warm(r#"{"do":"replace"}"#, &input, 100).is_ok());
-    assert!(guest.call_warm(r#"{"do":"spin"}"#, &input, 100).unwrap_err().contains("deadline"));
-    assert!(guest.call_warm(r#"{"do":"retry"}"#, &input, 1).unwrap_err().contains("told to"));
+    let (input, values): (_, Arc<dyn StateReader>) = (super::input(&event), Arc::new(NoState));
+    let warm = |config: &str, times| guest.call_warm(config, &input, &values, times);
+    assert!(warm(r#"{"do":"replace"}"#, 100).is_ok());
+    assert!(warm(r#"{"do":"spin"}"#, 100).unwrap_err().contains("more than"));
+    assert!(warm(r#"{"do":"retry"}"#, 1).unwrap_err().contains("told to"));
 }

@@ -1,12 +1,12 @@
 //! The configuration file changes.
 
 use hookloom_testkit::gateway::Gateway;
-use hookloom_testkit::guests::{guest, variant};
+use hookloom_testkit::guests::{guest, guest_with_kv, variant};
 use hookloom_testkit::receiver::{Answer, Receiver};
 use hookloom_testkit::sender::Load;
 use hookloom_testkit::wait::eventually;
 
-use super::{STEP, config, held, post, reloaded, text, version};
+use super::{STEP, config, held, post, reloaded, reloads, text, version};
 
 /// A version that wants `v2` in its configuration.
 fn wants_v2(n: u32) -> Vec<u8> {
@@ -101,6 +101,30 @@ async fn a_plugin_and_its_configuration_change_together_in_either_order() {
         assert_eq!(receiver.requests(2).await[1].body, text(2).as_bytes());
         gateway.stop().await;
     }
+}
+
+/// What the new version needs beside its configuration comes in the same edit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_waits_for_its_grant_and_its_configuration_together() {
+    let receiver = Receiver::start([]).await;
+    let with = |step: &str| config(&[("crm", &receiver.url())], &[("all", step, "crm")]);
+    let mut gateway = Gateway::new(&with(STEP));
+    gateway.put_plugin("guest", &variant(&version(1), "configure-wants-no", "configure-hates-v2"));
+    gateway.run_here().await;
+    let with_kv = variant(guest_with_kv(), "guest-version-1", &text(2));
+    gateway.put_plugin("guest", &variant(&with_kv, "configure-wants-no", "configure-wants-v2"));
+    let refused = gateway.plugin_when("guest", |plugin| plugin["state"] == "degraded").await;
+    assert!(refused["error"].as_str().unwrap().contains("kv, which is not granted"), "{refused}");
+    let grant = "[plugin.guest]\ndeadline = \"5s\"\ngrants = [\"kv\"]\n";
+    gateway.write_config(&(with(&step("v2 = 1")) + grant));
+    gateway
+        .plugin_when("guest", |plugin| plugin["state"] == "active" && plugin["serving"]["version"] == text(2))
+        .await;
+    assert_eq!(reloads(&gateway, "config", "refused").await, 0);
+    let id = post(&gateway).await;
+    gateway.event_when(&id, "delivered").await;
+    assert_eq!(receiver.requests(1).await[0].body, text(2).as_bytes());
+    gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@ use hookloom_testkit::guests::guest;
 use hookloom_testkit::receiver::Receiver;
 use hookloom_testkit::sender::Load;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::{STEP, config, held, post, reloaded, reloads, text, version};
 
@@ -162,4 +164,23 @@ async fn eventually_refused(gateway: &Gateway) {
         if refused >= 1 { Ok(()) } else { Err(refused.to_string()) }
     })
     .await;
+}
+
+/// The scan that finds the plugin is the one that tells of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn held_runs_go_on_after_a_reload_whose_client_has_gone() {
+    let receiver = Receiver::start([]).await;
+    let mut gateway = Gateway::new(&config(&[("crm", &receiver.url())], &[("all", STEP, "crm")]));
+    gateway.run_here().await;
+    let id = post(&gateway).await;
+    held(&gateway, &id).await;
+    gateway.put_plugin("guest", guest());
+    let mut asking = TcpStream::connect(gateway.admin()).await.unwrap();
+    let host = gateway.admin();
+    let request =
+        format!("POST /api/v1/plugins/reload HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\n\r\n");
+    asking.write_all(request.as_bytes()).await.unwrap();
+    drop(asking);
+    gateway.event_when(&id, "delivered").await;
+    gateway.stop().await;
 }
