@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{OneOrMany, Request, Scheme, Verdict};
+use super::{
+    Document, Documents, Explanation, Extras, OneOrMany, Request, Scheme, Setup, Verdict, VerifyConfig,
+};
 use crate::model::Millis;
 
 /// One recorded request. Fields that only explain it are not read.
@@ -32,13 +34,38 @@ pub struct Case {
     now: i64,
     #[serde(default)]
     config: CaseConfig,
+    /// What a fetch of a document returns, by its name.
+    #[serde(default)]
+    fixtures: BTreeMap<String, String>,
     /// What is due.
     pub expect: Expectation,
+    /// The provider's id of the event, where the case knows it.
+    id: Option<String>,
+    /// What happened, where the case knows it.
+    #[serde(rename = "type")]
+    event_type: Option<String>,
 }
 
 #[derive(Clone, Default, serde::Deserialize)]
 struct CaseConfig {
     public_url: Option<String>,
+    public_key: Option<String>,
+    audience: Option<String>,
+    pin_algorithm: Option<String>,
+    secondary_secret: Option<String>,
+    verify_token: Option<String>,
+}
+
+impl CaseConfig {
+    fn extras(&self) -> Extras<'_> {
+        Extras {
+            public_key: self.public_key.as_deref(),
+            audience: self.audience.as_deref(),
+            pin_algorithm: self.pin_algorithm.as_deref(),
+            secondary_secret: self.secondary_secret.as_deref(),
+            verify_token: self.verify_token.as_deref(),
+        }
+    }
 }
 
 /// What a case is to come to.
@@ -72,10 +99,19 @@ pub fn parse(json: &[u8]) -> Result<Vec<Case>, serde_json::Error> {
 impl Case {
     /// Verifies the request as a source of that preset would have at that time.
     pub fn judge(&self) -> Judgement {
-        match self.verdict() {
+        self.judgement(self.verdict())
+    }
+
+    /// The same by another scheme than the preset's, for tests that change one.
+    pub fn judge_by(&self, verify: &VerifyConfig) -> Judgement {
+        self.judgement(self.ask(None, Some(verify), Scheme::verify))
+    }
+
+    fn judgement(&self, verdict: Result<Verdict, String>) -> Judgement {
+        match verdict {
             Ok(verdict) => {
                 let accepted = matches!(verdict, Verdict::Accepted(_) | Verdict::Handshake(_));
-                let as_expected = accepted == (self.expect == Expectation::Accept);
+                let as_expected = accepted == (self.expect == Expectation::Accept) && self.names(&verdict);
                 Judgement { as_expected, explanation: verdict.to_string() }
             }
             Err(reason) => {
@@ -84,11 +120,43 @@ impl Case {
         }
     }
 
+    /// Whether id and type are those that the case knows.
+    fn names(&self, verdict: &Verdict) -> bool {
+        let Verdict::Accepted(accepted) = verdict else { return true };
+        let is = |known: &Option<String>, found: &Option<String>| known.is_none() || known == found;
+        is(&self.id, &accepted.id) && is(&self.event_type, &accepted.event_type)
+    }
+
+    /// The verdict on the request, step by step.
+    ///
+    /// # Errors
+    /// Why it cannot be judged.
+    pub fn explain(&self) -> Result<Explanation, String> {
+        self.ask(Some(&self.provider), None, Scheme::explain)
+    }
+
     fn verdict(&self) -> Result<Verdict, String> {
+        self.ask(Some(&self.provider), None, Scheme::verify)
+    }
+
+    /// Asks a source with that scheme about the request at that time.
+    fn ask<T>(
+        &self,
+        scheme: Option<&str>,
+        verify: Option<&VerifyConfig>,
+        question: impl FnOnce(&Scheme, &Request<'_>, Millis, &Documents) -> T,
+    ) -> Result<T, String> {
         let secrets = self.secrets.as_deref().unwrap_or(self.secret.as_slice());
         let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-        let scheme =
-            Scheme::compile(Some(&self.provider), None, &secrets, true).map_err(|error| error.to_string())?;
+        let setup = Setup {
+            scheme,
+            verify,
+            secrets: &secrets,
+            resolved: None,
+            has_public_url: true,
+            extras: self.config.extras(),
+        };
+        let scheme = Scheme::compile(&setup).map_err(|error| error.to_string())?;
         let url = url::Url::parse(&self.url).map_err(|error| format!("url: {error}"))?;
         let body = STANDARD.decode(&self.body_base64).map_err(|error| format!("body_base64: {error}"))?;
         let request = Request {
@@ -99,7 +167,16 @@ impl Case {
             body: &body,
             public_url: Some(self.config.public_url.as_deref().unwrap_or(&self.url)),
         };
-        Ok(scheme.verify(&request, Millis(self.now.saturating_mul(1000))))
+        let now = Millis(self.now.saturating_mul(1000));
+        Ok(question(&scheme, &request, now, &self.documents(now)))
+    }
+
+    fn documents(&self, now: Millis) -> Documents {
+        let mut documents = Documents::default();
+        for (name, body) in &self.fixtures {
+            documents.insert(name, Document { body: body.clone().into(), fetched: now });
+        }
+        documents
     }
 
     fn header_map(&self) -> Result<HeaderMap, String> {

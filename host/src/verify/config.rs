@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::code::Code;
 use super::handshake::Handshake;
 
 /// How a source verifies, as it is written. Every field may be left out: a preset or
@@ -40,12 +41,29 @@ pub struct VerifyConfig {
     pub event_type: Option<OneOrMany<ExtractorConfig>>,
     /// Says that the author knows that the body, or a part of it, is not signed.
     pub body_unsigned: Option<bool>,
-    /// The field that holds the JSON document when a request is form-encoded.
+    /// The field that holds the JSON document when a request is form-encoded or
+    /// multipart.
     pub json_field: Option<String>,
     /// The built-in handshake that this provider begins with.
     pub handshake: Option<Handshake>,
+    /// A scheme that fields cannot say, instead of all that is said of signatures.
+    pub code: Option<Code>,
     /// What differs for secrets of another kind; the first that fits counts.
     pub when: Option<Vec<VariantConfig>>,
+    /// Where the signatures of a second key are, that of `secondary_secret`. Without such
+    /// a key, every secret is tried on them, too.
+    pub secondary: Option<ExtractorConfig>,
+    /// Says that the author knows that a token in the body is stored with the body.
+    pub token_stored: Option<bool>,
+    /// Several checks, all of which must pass, instead of all that is said of signatures.
+    pub all: Option<Vec<VerifyConfig>>,
+    /// Several checks of which one must pass, instead of all that is said of signatures.
+    pub any: Option<Vec<VerifyConfig>>,
+    /// Only of a check in `all` or `any`: the preset that it differs from.
+    pub preset: Option<String>,
+    /// Only of a check in `all` or `any`: its own secrets (`env:NAME`, `file:PATH` or the
+    /// text itself); those of the source where it has none.
+    pub secrets: Option<Vec<String>>,
 }
 
 /// What differs for secrets that begin in a certain way.
@@ -75,8 +93,12 @@ pub struct ExtractorConfig {
     pub query: Option<OneOrMany<String>>,
     /// Names in a form-encoded body.
     pub form: Option<OneOrMany<String>>,
-    /// Pointers (RFC 6901) into a JSON body.
+    /// Pointers (RFC 6901) into a JSON body; `*` stands for every element of an array.
     pub json: Option<OneOrMany<String>>,
+    /// Of an id or a type: a pointer to an object whose first key counts.
+    pub json_key: Option<String>,
+    /// Keys that `json_key` passes over.
+    pub beside: Option<Vec<String>>,
     /// Cuts what is found into items.
     pub split: Option<String>,
     /// Takes only items that begin so, and what is behind it.
@@ -105,6 +127,8 @@ pub struct TimestampConfig {
     pub index: Option<usize>,
     /// How the time is written; `s` where nothing is said.
     pub unit: Option<Unit>,
+    /// Whether it must be a number where it is in JSON; a string is no time then.
+    pub number: Option<bool>,
     /// Seconds that it may be off, in both directions and inclusive; 300 where nothing
     /// is said.
     pub tolerance: Option<u32>,
@@ -118,6 +142,8 @@ impl TimestampConfig {
             query: self.query.clone(),
             form: self.form.clone(),
             json: self.json.clone(),
+            json_key: None,
+            beside: None,
             split: self.split.clone(),
             prefix: self.prefix.clone(),
             index: self.index,
@@ -142,11 +168,12 @@ pub enum Algorithm {
     Ed25519,
     /// The secret itself, compared in constant time.
     Token,
-    /// Known, and refused with a message of its own.
+    /// ECDSA on P-256 with SHA-256, the signature in DER (ASN.1); the secret is a public
+    /// key.
     EcdsaP256Sha256,
-    /// Known, and refused with a message of its own.
+    /// RSA, PKCS#1 v1.5, with SHA-256; the secret is a public key.
     RsaSha256,
-    /// Known, and refused with a message of its own.
+    /// RSA, PKCS#1 v1.5, with SHA-1; the secret is a public key.
     RsaSha1,
 }
 
@@ -164,6 +191,11 @@ impl Algorithm {
             Self::RsaSha256 => "rsa-sha256",
             Self::RsaSha1 => "rsa-sha1",
         }
+    }
+
+    /// Whether the secret is the public half of a pair.
+    pub const fn takes_public_key(self) -> bool {
+        matches!(self, Self::Ed25519 | Self::EcdsaP256Sha256 | Self::RsaSha256 | Self::RsaSha1)
     }
 }
 
@@ -197,6 +229,13 @@ pub enum SecretKind {
     /// Standard Webhooks: an Ed25519 public key in base64 behind `whpk_`, or the
     /// sender's own key behind `whsk_`.
     Whpk,
+    /// A public key as `SubjectPublicKeyInfo` (RFC 5280): PEM, or base64 of the DER.
+    Spki,
+    /// The bytes of the text in Unicode's normal form KD.
+    Nfkd,
+    /// The bytes of the text once the HTML entities in it are decoded, as `WordPress` does
+    /// (`wp_specialchars_decode`).
+    Html,
 }
 
 /// How a time is written.
@@ -209,6 +248,10 @@ pub enum Unit {
     /// Milliseconds since 1970, digits only.
     #[serde(rename = "ms")]
     Milliseconds,
+    /// Seconds or milliseconds since 1970, as the sender likes: 12 digits and more are
+    /// milliseconds.
+    #[serde(rename = "epoch")]
+    Epoch,
     /// `2023-11-14T22:13:20Z`, with any fraction and offset.
     #[serde(rename = "rfc3339")]
     Rfc3339,
@@ -267,7 +310,14 @@ impl VerifyConfig {
             body_unsigned: over.body_unsigned.or(self.body_unsigned),
             json_field: pick(over.json_field.as_ref(), self.json_field.as_ref()),
             handshake: over.handshake.or(self.handshake),
+            code: over.code.or(self.code),
             when: pick(over.when.as_ref(), self.when.as_ref()),
+            secondary: pick(over.secondary.as_ref(), self.secondary.as_ref()),
+            token_stored: over.token_stored.or(self.token_stored),
+            all: pick(over.all.as_ref(), self.all.as_ref()),
+            any: pick(over.any.as_ref(), self.any.as_ref()),
+            preset: None,
+            secrets: pick(over.secrets.as_ref(), self.secrets.as_ref()),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Extractors: one shape for the signature, the time, the id and the type.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::fmt;
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 
 use super::config::ExtractorConfig;
-use super::json::{Picked, Pointers};
-use super::{Request, SchemeError};
+use super::json::{Pointers, is_every};
+use super::{SchemeError, form};
+
+pub(super) use super::reader::Reader;
 
 /// Items of one value that are looked at. A value is cut before anybody is
 /// authenticated; no provider, not even behind proxies that join its headers, sends
@@ -29,6 +30,8 @@ pub(super) enum Place {
     Query(Vec<String>),
     Form(Vec<String>),
     Json(Vec<JsonValue>),
+    /// The first key of an object.
+    JsonKey(JsonValue),
 }
 
 #[derive(Clone, Debug)]
@@ -40,8 +43,10 @@ pub(super) enum HeaderPattern {
 
 #[derive(Clone, Debug)]
 pub(super) struct JsonValue {
-    pointer: String,
+    pub(super) pointer: String,
     slot: usize,
+    /// Of each element of an array.
+    is_every: bool,
 }
 
 /// Which part of a value counts.
@@ -56,46 +61,6 @@ pub(super) struct Cut {
     pub(super) index: Option<usize>,
 }
 
-/// A request as extractors read it: what has to be parsed is parsed once, at the
-/// first question.
-pub(super) struct Reader<'a> {
-    pub(super) request: &'a Request<'a>,
-    pointers: &'a Pointers,
-    json_field: Option<&'a str>,
-    picked: OnceCell<Option<Picked<'a>>>,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(request: &'a Request<'a>, pointers: &'a Pointers, json_field: Option<&'a str>) -> Self {
-        Self { request, pointers, json_field, picked: OnceCell::new() }
-    }
-
-    /// The value in that slot; `None` too where the body is not JSON.
-    pub(super) fn json(&self, slot: usize) -> Option<&str> {
-        self.picked()?.get(slot)?.as_deref()
-    }
-
-    fn picked(&self) -> Option<&Picked<'a>> {
-        let picked = self.picked.get_or_init(|| match self.json_field.filter(|_| self.is_form()) {
-            None => self.pointers.pick(self.request.body),
-            Some(field) => {
-                let (_, document) =
-                    url::form_urlencoded::parse(self.request.body).find(|(name, _)| name == field)?;
-                let found = self.pointers.pick(document.as_bytes())?;
-                Some(found.into_iter().map(|value| value.map(|text| Cow::Owned(text.into_owned()))).collect())
-            }
-        });
-        picked.as_ref()
-    }
-
-    fn is_form(&self) -> bool {
-        self.request.headers.get(CONTENT_TYPE).is_some_and(|value| {
-            const FORM: &[u8] = b"application/x-www-form-urlencoded";
-            value.as_bytes().get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
-        })
-    }
-}
-
 impl Extractor {
     /// Checks what is written for `field` and learns its pointers.
     pub(super) fn compile(
@@ -103,20 +68,28 @@ impl Extractor {
         field: &str,
         pointers: &mut Pointers,
     ) -> Result<Self, SchemeError> {
-        let place = match (&config.header, &config.query, &config.form, &config.json) {
-            (Some(names), None, None, None) => {
+        if config.beside.is_some() && config.json_key.is_none() {
+            return Err(SchemeError::new(field, "beside is of use with json_key alone"));
+        }
+        let place = match (&config.header, &config.query, &config.form, &config.json, &config.json_key) {
+            (Some(names), None, None, None, None) => {
                 Place::Header(each(&names.0, field, |name| HeaderPattern::parse(name, field))?)
             }
-            (None, Some(names), None, None) => {
+            (None, Some(names), None, None, None) => {
                 Place::Query(each(&names.0, field, |name| Ok(name.to_owned()))?)
             }
-            (None, None, Some(names), None) => {
+            (None, None, Some(names), None, None) => {
                 Place::Form(each(&names.0, field, |name| Ok(name.to_owned()))?)
             }
-            (None, None, None, Some(texts)) => {
-                Place::Json(each(&texts.0, field, |text| JsonValue::parse(text, field, pointers))?)
+            (None, None, None, Some(texts), None) => Place::Json(pointers_of(&texts.0, field, pointers)?),
+            (None, None, None, None, Some(text)) => {
+                let beside = config.beside.as_deref().unwrap_or_default();
+                Place::JsonKey(JsonValue::key(text, beside, field, pointers)?)
             }
-            _ => return Err(SchemeError::new(field, "needs exactly one of header, query, form and json")),
+            _ => {
+                let reason = "needs exactly one of header, query, form, json and json_key";
+                return Err(SchemeError::new(field, reason));
+            }
         };
         if config.split.as_ref().is_some_and(String::is_empty) {
             return Err(SchemeError::new(field, "split is empty; leave it out to take the whole value"));
@@ -152,7 +125,24 @@ impl Extractor {
             "json" => config.json = names,
             _ => return None,
         }
-        Some(Self::compile(&config, "verify.message", pointers))
+        Some(Self::compile(&config, "verify.message", pointers).and_then(|own| own.of_one("verify.message")))
+    }
+
+    /// This one, if it reads one value and not something of every element or a key.
+    pub(super) fn of_one(self, field: &str) -> Result<Self, SchemeError> {
+        if self.is_every() {
+            let reason = "takes no \"*\": of several elements, which one is meant?";
+            return Err(SchemeError::new(field, reason));
+        }
+        if matches!(self.place, Place::JsonKey(_)) {
+            return Err(SchemeError::new(field, "takes no json_key, which only ids and types have"));
+        }
+        Ok(self)
+    }
+
+    /// Whether it takes something of every element of an array.
+    pub(super) fn is_every(&self) -> bool {
+        matches!(&self.place, Place::Json(values) if values.iter().any(|value| value.is_every))
     }
 
     /// Cuts header values where a proxy may have joined repeated ones, too; not where
@@ -170,12 +160,19 @@ impl Extractor {
 
     /// Whether what it finds is part of the body.
     pub(super) const fn is_in_body(&self) -> bool {
-        matches!(self.place, Place::Form(_) | Place::Json(_))
+        matches!(self.place, Place::Form(_) | Place::Json(_) | Place::JsonKey(_))
+    }
+
+    /// Whether what it finds is a string in JSON.
+    pub(super) fn is_string(&self, reader: &Reader<'_>) -> bool {
+        let Place::Json(values) = &self.place else { return false };
+        let found = values.iter().find(|value| reader.json(value.slot).is_some());
+        found.is_some_and(|value| reader.picked().is_some_and(|picked| picked.is_string(value.slot)))
     }
 
     /// Whether nothing can be found because the body is not the JSON that was due.
     pub(super) fn is_foiled(&self, reader: &Reader<'_>) -> bool {
-        matches!(self.place, Place::Json(_)) && reader.picked().is_none()
+        matches!(self.place, Place::Json(_) | Place::JsonKey(_)) && reader.picked().is_none()
     }
 
     /// The first item that is not empty.
@@ -186,6 +183,21 @@ impl Extractor {
             false
         });
         found
+    }
+
+    /// The first item, or the first of every element; `None` where one of these lacks it
+    /// or there is no element.
+    pub(super) fn complete<'r>(&self, reader: &'r Reader<'_>) -> Option<Vec<Cow<'r, [u8]>>> {
+        let Place::Json(values) = &self.place else { return self.first(reader).map(|one| vec![one]) };
+        values.iter().find_map(|value| {
+            if !value.is_every {
+                return self.cut.first(reader.json(value.slot)?).map(|one| vec![one]);
+            }
+            let elements = reader.picked()?.every(value.slot);
+            let items: Option<Vec<_>> =
+                elements.iter().map(|element| self.cut.first(element.as_deref()?)).collect();
+            items.filter(|items| !items.is_empty())
+        })
     }
 
     /// Hands over every item that is not empty, in order, until `take` says no more.
@@ -216,16 +228,21 @@ impl Extractor {
                 let found = values.iter().filter_map(|value| reader.json(value.slot));
                 found.into_iter().all(|text| self.cut.items(text.as_bytes(), take));
             }
+            Place::JsonKey(value) => {
+                if let Some(key) = reader.json(value.slot) {
+                    self.cut.items(key.as_bytes(), take);
+                }
+            }
         }
     }
 
     fn pairs<'r>(&self, names: &[String], pairs: &'r [u8], take: &mut dyn FnMut(Cow<'r, [u8]>) -> bool) {
         for wanted in names {
-            for (_, value) in url::form_urlencoded::parse(pairs).filter(|(name, _)| name == wanted) {
+            for (_, value) in form::pairs(pairs).filter(|(name, _)| **name == *wanted.as_bytes()) {
                 let more = match value {
-                    Cow::Borrowed(text) => self.cut.items(text.as_bytes(), take),
+                    Cow::Borrowed(text) => self.cut.items(text, take),
                     Cow::Owned(text) => {
-                        self.cut.items(text.as_bytes(), &mut |item| take(Cow::Owned(item.into_owned())))
+                        self.cut.items(&text, &mut |item| take(Cow::Owned(item.into_owned())))
                     }
                 };
                 if !more {
@@ -237,6 +254,15 @@ impl Extractor {
 }
 
 impl Cut {
+    fn first<'r>(&self, text: &'r str) -> Option<Cow<'r, [u8]>> {
+        let mut found = None;
+        self.items(text.as_bytes(), &mut |item| {
+            found = Some(item);
+            false
+        });
+        found
+    }
+
     /// Hands over the items of one value; says whether more are wanted.
     fn items<'r>(&self, value: &'r [u8], take: &mut dyn FnMut(Cow<'r, [u8]>) -> bool) -> bool {
         if self.split.is_none() && self.joint.is_none() {
@@ -310,14 +336,19 @@ impl HeaderPattern {
 
 impl JsonValue {
     fn parse(text: &str, field: &str, pointers: &mut Pointers) -> Result<Self, SchemeError> {
-        let slot = pointers.add(text).ok_or_else(|| {
-            SchemeError::new(
-                field,
-                format!("{text:?} is not a JSON pointer; one begins with \"/\", as in \"/data/id\""),
-            )
-        })?;
-        Ok(Self { pointer: text.to_owned(), slot })
+        let slot = pointers.add(text).ok_or_else(|| no_pointer(text, field))?;
+        Ok(Self { pointer: text.to_owned(), slot, is_every: is_every(text) })
     }
+
+    fn key(text: &str, beside: &[String], field: &str, pointers: &mut Pointers) -> Result<Self, SchemeError> {
+        let slot = pointers.add_key(text, beside).ok_or_else(|| no_pointer(text, field))?;
+        Ok(Self { pointer: text.to_owned(), slot, is_every: false })
+    }
+}
+
+fn no_pointer(text: &str, field: &str) -> SchemeError {
+    let reason = format!("{text:?} is not a JSON pointer; one begins with \"/\", as in \"/data/id\"");
+    SchemeError::new(field, reason)
 }
 
 impl fmt::Display for Extractor {
@@ -339,12 +370,21 @@ impl fmt::Display for Extractor {
             Place::Json(values) => {
                 write!(f, "{} in the body", join(values.iter().map(|value| value.pointer.clone())))
             }
+            Place::JsonKey(value) => write!(f, "the first key of {:?} in the body", value.pointer),
         }
     }
 }
 
 fn join(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(" or ")
+}
+
+fn pointers_of(
+    texts: &[String],
+    field: &str,
+    pointers: &mut Pointers,
+) -> Result<Vec<JsonValue>, SchemeError> {
+    each(texts, field, |text| JsonValue::parse(text, field, pointers))
 }
 
 fn each<T>(
@@ -359,137 +399,4 @@ fn each<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{HeaderMap, HeaderValue};
-
-    use super::*;
-
-    struct Given<'a> {
-        headers: &'a [(&'static str, &'a str)],
-        query: Option<&'static str>,
-        body: &'static str,
-    }
-
-    const NOTHING: Given<'static> = Given { headers: &[], query: None, body: "" };
-
-    fn items(extractor: &str, joints: bool, given: &Given<'_>) -> Vec<String> {
-        let mut pointers = Pointers::default();
-        let config = toml::from_str(extractor).unwrap();
-        let mut extractor = Extractor::compile(&config, "f", &mut pointers).unwrap();
-        if joints {
-            extractor = extractor.cut_at_joints();
-        }
-        let mut headers = HeaderMap::new();
-        for (name, value) in given.headers {
-            headers.append(*name, HeaderValue::from_str(value).unwrap());
-        }
-        let request = Request {
-            method: "POST",
-            path: "/",
-            query: given.query,
-            headers: &headers,
-            body: given.body.as_bytes(),
-            public_url: None,
-        };
-        let reader = Reader::new(&request, &pointers, Some("payload"));
-        let mut found = Vec::new();
-        extractor.each(&reader, &mut |item| {
-            found.push(String::from_utf8(item.into_owned()).unwrap());
-            true
-        });
-        found
-    }
-
-    #[test]
-    fn headers() {
-        let kv = "header = \"s\"\nsplit = \",\"\nprefix = \"v1=\"";
-        let space = "header = \"s\"\nsplit = \" \"\nprefix = \"v1,\"";
-        for (extractor, joints, headers, expected) in [
-            ("header = \"s\"", false, &[("s", "a, b")][..], &["a, b"][..]),
-            ("header = \"s\"", true, &[("s", "a, b,c")], &["a", "b", "c"]),
-            ("header = \"s\"", true, &[("s", "a"), ("s", "b")], &["a", "b"]),
-            ("header = \"s\"", true, &[("s", "")], &[]),
-            ("header = \"S\"", false, &[("s", "a")], &["a"]),
-            ("header = [\"x\", \"s\"]", false, &[("s", "a"), ("x", "b")], &["b", "a"]),
-            ("header = \"s-*\"", false, &[("s-1", "a"), ("s", "no"), ("s-2", "b")], &["a", "b"]),
-            ("header = \"s\"\nprefix = \"sha256=\"", true, &[("s", "sha256=a,sha256=b")], &["a", "b"]),
-            ("header = \"s\"\nprefix = \"sha256=\"", true, &[("s", "SHA256=a")], &[]),
-            ("header = \"s\"\nprefix = \"sha256=\"", true, &[("s", "sha256=")], &[]),
-            (kv, true, &[("s", "t=1, v1=a,v0=c,v1=b")], &["a", "b"]),
-            (space, true, &[("s", "v1,a  v1a,x v1,b")], &["a", "b"]),
-            (space, true, &[("s", "v1,a, v1,b")], &["a", "b"]),
-            (
-                "header = \"s\"\nsplit = \";\"\nprefix = \"h1=\"",
-                true,
-                &[("s", "ts=1;h1=a, ts=1;h1=b")],
-                &["a", "b"],
-            ),
-            ("header = \"s\"\nsplit = \",\"\nindex = 1", false, &[("s", "a,b,c")], &["b"]),
-            (
-                "header = \"authorization\"\nprefix = \"Bearer \"",
-                false,
-                &[("authorization", "bearer x")],
-                &["x"],
-            ),
-            ("header = \"s\"\nprefix = \"Bearer \"", false, &[("s", "bearer x")], &[]),
-        ] {
-            assert_eq!(
-                items(extractor, joints, &Given { headers, ..NOTHING }),
-                expected,
-                "{extractor} on {headers:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn of_a_value_only_so_many_items_are_looked_at() {
-        let value = "v1=a,".repeat(80_000);
-        let headers = [("s", value.as_str())];
-        for split in ["", "split = \",\"", "split = \"=a,\""] {
-            let found =
-                items(&format!("header = \"s\"\n{split}"), true, &Given { headers: &headers, ..NOTHING });
-            assert_eq!(found.len(), MAX_ITEMS, "{split}");
-        }
-    }
-
-    #[test]
-    fn query_form_and_json() {
-        const FORM: &[(&str, &str)] = &[("content-type", "Application/x-www-form-urlencoded; charset=utf-8")];
-        for (extractor, given, expected) in [
-            ("query = \"k\"", Given { query: Some("a=1&k=x%2By&k=z"), ..NOTHING }, &["x+y", "z"][..]),
-            ("query = \"k\"", NOTHING, &[]),
-            ("form = \"k\"", Given { body: "k=a+b&l=c", ..NOTHING }, &["a b"]),
-            ("json = \"/k\"", Given { body: r#"{"k":"v"}"#, ..NOTHING }, &["v"]),
-            ("json = [\"/n/k\", \"/k\"]", Given { body: r#"{"k":7}"#, ..NOTHING }, &["7"]),
-            ("json = \"/k\"\nprefix = \"a\"", Given { body: r#"{"k":"ab"}"#, ..NOTHING }, &["b"]),
-            ("json = \"/k\"", Given { body: "k=v", ..NOTHING }, &[]),
-            (
-                "json = \"/k\"",
-                Given { headers: FORM, body: "x=1&payload=%7B%22k%22%3A%22v%22%7D", ..NOTHING },
-                &["v"],
-            ),
-            ("json = \"/k\"", Given { headers: FORM, body: r#"{"k":"v"}"#, ..NOTHING }, &[]),
-        ] {
-            assert_eq!(items(extractor, false, &given), expected, "{extractor} on {:?}", given.body);
-        }
-    }
-
-    #[test]
-    fn mistakes() {
-        for (extractor, expected) in [
-            ("", "f: needs exactly one of header, query, form and json"),
-            ("header = \"a\"\nquery = \"b\"", "f: needs exactly one of header, query, form and json"),
-            ("header = []", "f: a name is empty"),
-            ("query = \"\"", "f: a name is empty"),
-            ("header = \"a b\"", "f: \"a b\" is not the name of a header"),
-            ("header = \"*\"", "f: \"*\" is not the name of a header"),
-            ("json = \"id\"", "f: \"id\" is not a JSON pointer; one begins with \"/\", as in \"/data/id\""),
-            ("header = \"a\"\nsplit = \"\"", "f: split is empty; leave it out to take the whole value"),
-            ("header = \"a\"\nindex = 256", "f: index is at most 255: no more items are looked at"),
-        ] {
-            let config = toml::from_str(extractor).unwrap();
-            let error = Extractor::compile(&config, "f", &mut Pointers::default()).unwrap_err();
-            assert_eq!(error.to_string(), expected, "{extractor}");
-        }
-    }
-}
+mod tests;

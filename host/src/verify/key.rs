@@ -3,17 +3,17 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::alphabet::STANDARD as ALPHABET;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
-use subtle::ConstantTimeEq as _;
 
+use super::compare::{any_equal, equal};
 use super::config::{Algorithm, Encoding, SecretKind};
 use super::extract::Reader;
+use super::public::{self, PublicKey};
+use super::secret::{self, SECRET_BASE64};
 use super::template::{Filling, Template};
 
 /// A configured secret, ready for use: HMAC keys are hashed once, here. It never
@@ -30,6 +30,8 @@ pub(super) enum Key {
         /// Only where the sender's own key is configured.
         own: Option<SigningKey>,
     },
+    /// ECDSA or RSA.
+    Public(PublicKey),
     Token(Vec<u8>),
 }
 
@@ -50,12 +52,6 @@ pub(super) enum Unmakeable {
     Missing(String),
 }
 
-/// Base64 as people copy secrets: padding may be lost.
-const SECRET_BASE64: GeneralPurpose = GeneralPurpose::new(
-    &ALPHABET,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
 impl Key {
     /// The error says what is wrong with the secret, without quoting it.
     pub(super) fn new(algorithm: Algorithm, kind: SecretKind, secret: &str) -> Result<Self, String> {
@@ -65,21 +61,28 @@ impl Key {
         if algorithm == Algorithm::Ed25519 {
             return Self::ed25519(kind, secret);
         }
-        if ["whpk_", "whsk_", "-----BEGIN"].iter().any(|start| secret.starts_with(start)) {
-            return Err(format!(
+        if algorithm.takes_public_key() {
+            return PublicKey::new(algorithm, secret).map(Self::Public);
+        }
+        let refused = || {
+            format!(
                 "is one key of a pair, and everybody may know the public one: it cannot be a secret for {}",
                 algorithm.as_str()
-            ));
+            )
+        };
+        if public::is_of_a_pair(secret) {
+            return Err(refused());
         }
-        let key = decode_secret(kind, secret)?;
+        let key = secret::decode(kind, secret)?;
         Ok(match algorithm {
             Algorithm::HmacSha1 => Self::HmacSha1(keyed(&key)?),
             Algorithm::HmacSha256 => Self::HmacSha256(keyed(&key)?),
             Algorithm::HmacSha512 => Self::HmacSha512(keyed(&key)?),
             Algorithm::Sha256 => Self::Sha256(key),
             Algorithm::Token => Self::Token(key),
+            // Made above.
             Algorithm::Ed25519 | Algorithm::EcdsaP256Sha256 | Algorithm::RsaSha256 | Algorithm::RsaSha1 => {
-                return Err(format!("is for {}, which is not supported by this version", algorithm.as_str()));
+                return Err(refused());
             }
         })
     }
@@ -96,9 +99,12 @@ impl Key {
         if secret.starts_with("whsec_") {
             return Err("is a shared secret (whsec_), but ed25519 needs a public key".to_owned());
         }
-        let bytes: [u8; 32] = decode_secret(kind, secret)?
-            .try_into()
-            .map_err(|_| "is not an Ed25519 public key: 32 bytes are due".to_owned())?;
+        let bytes = match kind {
+            SecretKind::Spki => public::ed25519(secret)?,
+            _ => secret::decode(kind, secret)?,
+        };
+        let bytes: [u8; 32] =
+            bytes.try_into().map_err(|_| "is not an Ed25519 public key: 32 bytes are due".to_owned())?;
         let public = VerifyingKey::from_bytes(&bytes).ok().filter(|key| !key.is_weak());
         public
             .map(|public| Self::Ed25519 { public, own: None })
@@ -109,7 +115,7 @@ impl Key {
     /// costs a hundred times what a comparison does.
     pub(super) const fn max_signatures(&self) -> usize {
         match self {
-            Self::Ed25519 { .. } => 16,
+            Self::Ed25519 { .. } | Self::Public(_) => 16,
             _ => 100,
         }
     }
@@ -133,6 +139,10 @@ impl Key {
                     .filter_map(|signature| Signature::from_slice(signature).ok())
                     .any(|signature| public.verify_strict(&message, &signature).is_ok()))
             }
+            Self::Public(key) => {
+                let message = message.to_bytes()?;
+                Ok(signatures.iter().any(|signature| key.verifies(&message, signature)))
+            }
             Self::Token(_) => Ok(self.is_token(signatures)),
         }
     }
@@ -142,7 +152,7 @@ impl Key {
     pub(super) fn is_token(&self, tokens: &[Vec<u8>]) -> bool {
         let Self::Token(secret) = self else { return false };
         let secret = Sha256::digest(secret);
-        tokens.iter().any(|token| Sha256::digest(token).ct_eq(&secret).into())
+        tokens.iter().any(|token| equal(&Sha256::digest(token), &secret))
     }
 
     /// The signature of the message, or the token.
@@ -156,6 +166,7 @@ impl Key {
                 let own = own.as_ref().ok_or(Unmakeable::PublicKey)?;
                 message.to_bytes().map(|message| own.sign(&message).to_bytes().to_vec())
             }
+            Self::Public(_) => return Err(Unmakeable::PublicKey),
             Self::Token(secret) => Ok(secret.clone()),
         };
         made.map_err(Unmakeable::Missing)
@@ -170,6 +181,7 @@ impl fmt::Debug for Key {
             Self::HmacSha512(_) => "HmacSha512(***)",
             Self::Sha256(_) => "Sha256(***)",
             Self::Ed25519 { .. } => "Ed25519(***)",
+            Self::Public(_) => "Public(***)",
             Self::Token(_) => "Token(***)",
         })
     }
@@ -209,24 +221,6 @@ impl Encoding {
     }
 }
 
-fn decode_secret(kind: SecretKind, secret: &str) -> Result<Vec<u8>, String> {
-    let (decoded, otherwise) = match kind {
-        SecretKind::Utf8 => (Some(secret.as_bytes().to_owned()), ""),
-        SecretKind::Hex => (hex::decode(secret).ok(), "is not hexadecimal"),
-        SecretKind::Base64 => (SECRET_BASE64.decode(secret).ok(), "is not base64"),
-        SecretKind::Whsec => {
-            let text = secret.strip_prefix("whsec_").unwrap_or(secret);
-            (SECRET_BASE64.decode(text).ok(), "is not base64 behind whsec_")
-        }
-        SecretKind::Whpk => {
-            let text = secret.strip_prefix("whpk_").unwrap_or(secret);
-            (SECRET_BASE64.decode(text).ok(), "is not base64 behind whpk_")
-        }
-    };
-    let key = decoded.ok_or_else(|| otherwise.to_owned())?;
-    if key.is_empty() { Err("is empty once it is decoded".to_owned()) } else { Ok(key) }
-}
-
 fn keyed<M: hmac::KeyInit>(key: &[u8]) -> Result<M, String> {
     M::new_from_slice(key).map_err(|_| "has a length that HMAC does not take".to_owned())
 }
@@ -241,10 +235,6 @@ fn hash(secret: &[u8], message: Message<'_, '_>) -> Result<Sha256, String> {
     let mut hash = Sha256::new();
     message.render(secret, &mut |piece| hash.update(piece))?;
     Ok(hash)
-}
-
-fn any_equal(expected: &[u8], signatures: &[Vec<u8>]) -> bool {
-    signatures.iter().any(|signature| expected.ct_eq(signature).into())
 }
 
 #[cfg(test)]

@@ -1,30 +1,48 @@
 //! Who sent a request: pure decisions from (scheme, secrets, request, now) to a
 //! [`Verdict`].
 //!
-//! A scheme is data, in the same words whether it is a preset (`presets.toml`) or
+//! A scheme is data, in the same words whether it is a preset (`presets/`) or
 //! written by a user (`[sources.NAME.verify]`). It is compiled once, with its
 //! secrets, into a [`Scheme`]; whatever could make it unsafe is refused then.
 //!
 //! ```text
-//! VerifyConfig ─► compile ─► Scheme ─► verify(request, now) ─► Verdict
-//!  (config)        checks     keys, templates, extractors
+//! Setup ─► compile ─► Scheme ─► verify(request, now, documents) ─► Verdict
+//! (config)  checks     keys, templates, extractors
 //! ```
 //!
 //! What is refused, and how: a missing or wrong signature, a missing or stale time
 //! and a missing signed header are [`Verdict::Unauthorized`]; a time that cannot be
 //! read, or a body that is not JSON although the proof is in it, is
-//! [`Verdict::Malformed`].
+//! [`Verdict::Malformed`]. Schemes that fields cannot say are in `code/`; keys that have
+//! to be fetched are parameters, too ([`Documents`]).
 
 pub mod case;
+mod checks;
+mod code;
+mod combined;
+pub mod compare;
 mod compile;
 mod config;
+mod documents;
+mod encode;
+mod explain;
 mod extract;
+mod facts;
+mod form;
+mod groups;
 mod handshake;
 mod json;
 mod key;
+mod multipart;
 mod presets;
+mod public;
+mod reader;
+mod registered_url;
 mod scheme;
+mod secret;
+mod setup;
 mod sign;
+mod signed;
 mod template;
 mod timestamp;
 
@@ -32,14 +50,21 @@ use std::fmt;
 
 use http::HeaderMap;
 
+use crate::model::{Header, Secret};
+
 pub use config::{
     Algorithm, Encoding, ExtractorConfig, OneOrMany, SecretKind, TimestampConfig, Unit, VariantConfig,
     VerifyConfig,
 };
+pub use documents::{Document, Documents, Fetch, Want};
+pub use explain::{Explanation, Outcome, SignedBytes, Step};
+pub use facts::Facts;
 pub use handshake::Handshake;
-pub use presets::preset_names;
+pub use presets::{Preset, PresetDedupe, PresetReply, preset, preset_names, preset_text};
+pub use registered_url::registered_url;
 pub use scheme::{Credentials, Scheme};
-pub use sign::{Outgoing, SignError};
+pub use setup::{Extras, Setup};
+pub use sign::{Given, Made, Outgoing, SignError};
 
 /// One request, read in full.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +95,13 @@ pub enum Verdict {
     Malformed(String),
     /// It is not proven who sent it (401). The reason is for the sender.
     Unauthorized(String),
+    /// A handshake that is not to be had: its token is wrong, or nobody waits for it
+    /// (403). The reason is for the sender.
+    Forbidden(String),
+    /// Neither an event nor a whole handshake (404). The reason is for the sender.
+    NotFound(String),
+    /// Cannot be decided without this document: get it and ask again.
+    Wanted(Box<Want>),
 }
 
 /// What a scheme knows about an event that it accepted.
@@ -87,10 +119,56 @@ pub struct Accepted {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// The value of `content-type`.
-    pub content_type: &'static str,
+    /// The value of `content-type`, if there is a body.
+    pub content_type: Option<&'static str>,
+    /// Further headers.
+    pub headers: Vec<Header>,
     /// The exact body.
     pub body: String,
+    /// What has to be done before it is sent; where that fails, the answer is 503.
+    pub effect: Option<Effect>,
+}
+
+/// What a handshake has to do before it is answered.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Keep this as a further secret of the source, if the operator opened the window
+    /// for it; otherwise the answer is 403.
+    Learn(Secret),
+    /// Call this: the provider waits for it.
+    Call(Box<Fetch>),
+}
+
+impl PartialEq for Effect {
+    /// For tests and logs; a secret is compared as one.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Learn(own), Self::Learn(other)) => {
+                compare::equal(own.expose().as_bytes(), other.expose().as_bytes())
+            }
+            (Self::Call(own), Self::Call(other)) => own == other,
+            (Self::Learn(_), Self::Call(_)) | (Self::Call(_), Self::Learn(_)) => false,
+        }
+    }
+}
+
+impl Eq for Effect {}
+
+impl Reply {
+    /// Plain text.
+    pub fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { content_type: Some("text/plain"), body: body.into(), ..Self::empty(status) }
+    }
+
+    /// JSON.
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self { content_type: Some("application/json"), body: body.to_string(), ..Self::empty(status) }
+    }
+
+    /// A status alone.
+    pub fn empty(status: u16) -> Self {
+        Self { status, content_type: None, headers: Vec::new(), body: String::new(), effect: None }
+    }
 }
 
 /// Why a scheme cannot be used as it is configured.
@@ -116,6 +194,31 @@ impl SchemeError {
     fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Field { field: field.into(), reason: reason.into() }
     }
+
+    /// The same about `to` where it is about `from`.
+    fn renamed(self, from: &str, to: &str) -> Self {
+        match self {
+            Self::Field { field, reason } if field == from => Self::Field { field: to.to_owned(), reason },
+            other => other,
+        }
+    }
+
+    /// The same as it concerns a check of several: `place` is `verify.all[1]`.
+    fn within(self, place: &str, has_own_secrets: bool) -> Self {
+        let (field, reason) = match self {
+            Self::Unknown { name } => {
+                return Self::new(format!("{place}.preset"), format!("there is no scheme {name:?}"));
+            }
+            Self::Field { field, reason } => (field, reason),
+        };
+        let field = match field.strip_prefix("verify") {
+            Some(rest) => format!("{place}{rest}"),
+            None if field == "scheme" => format!("{place}.preset"),
+            None if has_own_secrets && field.starts_with("secrets") => format!("{place}.{field}"),
+            None => field,
+        };
+        Self::Field { field, reason }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -128,6 +231,9 @@ impl fmt::Display for Verdict {
             Self::Handshake(reply) => write!(f, "handshake: answered {}", reply.status),
             Self::Malformed(reason) => write!(f, "malformed: {reason}"),
             Self::Unauthorized(reason) => write!(f, "unauthorized: {reason}"),
+            Self::Forbidden(reason) => write!(f, "forbidden: {reason}"),
+            Self::NotFound(reason) => write!(f, "not found: {reason}"),
+            Self::Wanted(want) => write!(f, "undecided: needs {}", want.name),
         }
     }
 }

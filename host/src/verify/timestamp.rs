@@ -11,26 +11,44 @@ use crate::model::{Millis, format_rfc3339};
 pub(super) struct Timestamp {
     pub(super) extractor: Extractor,
     pub(super) unit: Unit,
+    /// A string in JSON is no time.
+    pub(super) is_number: bool,
     /// Seconds, in both directions, inclusive.
     pub(super) tolerance: u32,
 }
+
+/// Milliseconds have so many digits from 1973 on, seconds not before the year 5138.
+const MILLISECOND_DIGITS: usize = 12;
 
 impl Timestamp {
     /// Whether that text is a time near enough to `now`; `None` if it is no time.
     pub(super) fn is_fresh(&self, text: &[u8], now: Millis) -> Option<bool> {
         let tolerance = u64::from(self.tolerance);
+        let written = self.read(text)?;
         Some(match self.unit {
-            Unit::Seconds => now.as_secs().abs_diff(digits(text)?) <= tolerance,
-            Unit::Milliseconds => now.0.abs_diff(digits(text)?) <= tolerance * 1000,
-            Unit::Rfc3339 => now.as_secs().abs_diff(rfc3339(text)?.as_secs()) <= tolerance,
+            Unit::Seconds | Unit::Epoch | Unit::Rfc3339 => {
+                now.as_secs().abs_diff(written.as_secs()) <= tolerance
+            }
+            Unit::Milliseconds => now.0.abs_diff(written.0) <= tolerance * 1000,
         })
+    }
+
+    /// The time that the text is, if it is one.
+    pub(super) fn read(&self, text: &[u8]) -> Option<Millis> {
+        match self.unit {
+            Unit::Seconds => digits(text).map(|seconds| Millis(seconds * 1000)),
+            Unit::Milliseconds => digits(text).map(Millis),
+            Unit::Epoch if text.len() >= MILLISECOND_DIGITS => digits(text).map(Millis),
+            Unit::Epoch => digits(text).map(|seconds| Millis(seconds * 1000)),
+            Unit::Rfc3339 => rfc3339(text),
+        }
     }
 }
 
 /// `now` as the sender would write it.
 pub(super) fn write(now: Millis, unit: Unit) -> String {
     match unit {
-        Unit::Seconds => now.as_secs().to_string(),
+        Unit::Seconds | Unit::Epoch => now.as_secs().to_string(),
         Unit::Milliseconds => now.0.to_string(),
         Unit::Rfc3339 => format_rfc3339(now),
     }
@@ -38,7 +56,7 @@ pub(super) fn write(now: Millis, unit: Unit) -> String {
 
 /// 1 to 15 digits and nothing else: neither sign nor white space, and no room to
 /// overflow.
-fn digits(text: &[u8]) -> Option<i64> {
+pub(super) fn digits(text: &[u8]) -> Option<i64> {
     if !(1..=15).contains(&text.len()) || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -80,7 +98,7 @@ mod tests {
     fn judge(unit: Unit, text: &str) -> Option<bool> {
         let config = toml::from_str("header = \"t\"").unwrap();
         let extractor = Extractor::compile(&config, "t", &mut Pointers::default()).unwrap();
-        Timestamp { extractor, unit, tolerance: 300 }.is_fresh(text.as_bytes(), NOW)
+        Timestamp { extractor, unit, is_number: false, tolerance: 300 }.is_fresh(text.as_bytes(), NOW)
     }
 
     #[test]
@@ -97,6 +115,10 @@ mod tests {
             (Unit::Milliseconds, "1699999700899", false),
             (Unit::Milliseconds, "1700000300900", true),
             (Unit::Milliseconds, "1700000300901", false),
+            (Unit::Epoch, "1699999700", true),
+            (Unit::Epoch, "1699999699", false),
+            (Unit::Epoch, "1700000300999", true),
+            (Unit::Epoch, "1700000301000", false),
             (Unit::Rfc3339, "2023-11-14T22:13:20Z", true),
             (Unit::Rfc3339, "2023-11-14T22:18:20.999999999Z", true),
             (Unit::Rfc3339, "2023-11-14T22:18:21Z", false),
