@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Event, Header, Message};
+use super::{Coding, Event, Header, Message, pointed};
 
 /// Longer keys are hashed, so that what a sender writes cannot fill an index.
 const MAX_KEY_BYTES: usize = 128;
@@ -50,12 +50,12 @@ impl Order {
             Self::None => return None,
             Self::Source => event.source.clone(),
             Self::Json(pointer) => {
-                let body = message.body.as_ref().unwrap_or(&event.body);
-                let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-                match body.pointer(pointer)? {
-                    serde_json::Value::Null => return None,
-                    serde_json::Value::String(text) => text.clone(),
-                    other => other.to_string(),
+                // What is sent as it came may have come compressed.
+                let coding = Coding::of_headers(&event.headers);
+                match (&message.body, coding) {
+                    (Some(body), _) => pointed(body, pointer)?,
+                    (None, Some(coding)) => pointed(&coding.decode(&event.body).ok()?, pointer)?,
+                    (None, None) => pointed(&event.body, pointer)?,
                 }
             }
             Self::Header(name) => header(name, event, message)?.to_owned(),
@@ -117,6 +117,22 @@ mod tests {
         for (order, message, expected) in table {
             assert_eq!(order.key(&event(), message).as_deref(), expected, "{order:?}");
         }
+    }
+
+    #[test]
+    fn a_body_that_came_compressed_is_ordered_by_what_is_inside() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, br#"{"customer":7}"#).unwrap();
+        let body = Bytes::from(encoder.finish().unwrap());
+        let coding = Header { name: "content-encoding".into(), value: "gzip".into() };
+        let sent = Event { headers: vec![coding], body: body.clone(), ..event() };
+        let order = Order::Json("/customer".into());
+        assert_eq!(order.key(&sent, &Message::default()).as_deref(), Some("7"));
+        let inside = Bytes::from_static(br#"{"customer":8}"#);
+        let produced = Message { body: Some(inside), ..Message::default() };
+        assert_eq!(order.key(&sent, &produced).as_deref(), Some("8"));
+        let broken = Event { body: body.slice(..body.len() - 1), ..sent };
+        assert_eq!(order.key(&broken, &Message::default()), None);
     }
 
     #[test]

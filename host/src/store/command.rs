@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::NewRun;
-use crate::model::{DeliveryState, DeliveryTransition, EventId, Millis};
+use crate::model::{DeliveryState, DeliveryTransition, EventId, Millis, Secret};
 
 /// What operators can do to a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,20 @@ pub enum DestinationCommand {
     Resume,
     /// It is another receiver: it is not disabled any more, but stays paused.
     Enable,
+}
+
+/// Secrets of a source that are kept; a further one takes the place of the oldest.
+pub const MAX_LEARNT: usize = 16;
+
+/// A secret that a provider handed over in a handshake.
+#[derive(Clone, Debug)]
+pub struct LearntSecret {
+    /// The source's name.
+    pub source: String,
+    /// In force beside those that are configured.
+    pub secret: Secret,
+    /// When.
+    pub at: Millis,
 }
 
 /// How long what is finished is kept. Counted from the end of an event's last run or

@@ -10,6 +10,7 @@ pub(super) mod lines;
 pub(super) mod listed;
 pub(super) mod processed;
 pub(super) mod replay;
+pub(super) mod secrets;
 pub(super) mod shown;
 pub(super) mod state;
 mod support;
@@ -23,7 +24,8 @@ macro_rules! conformance {
     ($subject:expr) => {
         $crate::store::conformance::cases! { $subject;
             accept: an_event_has_one_pending_run_for_each_route, an_event_without_a_route_is_recorded,
-                a_batch_is_answered_in_order, with_a_lease_new_runs_are_claimed_in_the_same_step,
+                a_batch_is_answered_in_order,
+                a_run_that_is_dead_on_arrival_stays_so_and_a_sound_repeat_is_an_event, with_a_lease_new_runs_are_claimed_in_the_same_step,
                 a_repeat_inside_the_window_is_answered_with_the_first_id, a_repeat_in_the_same_batch_is_one,
                 keys_of_other_sources_are_other_keys, after_the_window_a_key_is_new_again,
                 a_window_is_counted_from_the_first, a_repeat_makes_failed_runs_due_again,
@@ -83,6 +85,8 @@ macro_rules! conformance {
                 unordered_replays_wait_for_nobody, a_repeat_revives_nothing_that_a_replay_replaced;
             destinations: commands_change_what_is_said, since_when_is_what_was_said_first,
                 a_stale_attempt_disables_nothing, what_is_said_survives_reopening;
+            secrets: secrets_are_kept_by_source_newest_first, the_oldest_secrets_of_a_source_go,
+                forgetting_takes_all_of_one_source, secrets_survive_reopening_and_never_print;
             time: a_wall_clock_that_jumps_ahead_sends_nothing_leased_again,
                 a_wall_clock_that_jumps_back_loses_nothing, work_under_a_lease_survives_jumps;
         }

@@ -18,13 +18,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::{
-    Attempt, Delivery, DeliveryId, Event, EventId, Line, Message, Millis, OnDead, Run, StepRecord,
+    Attempt, Delivery, DeliveryId, Event, EventId, Line, Message, Millis, OnDead, Run, Secret, StepRecord,
 };
 
 pub use crate::model::{StateChanges, StateValue, StateWrite};
 pub use command::{
-    Commanded, DeliveryCommand, DestinationCommand, DestinationState, Disabled, Replay, Replayed, Retention,
-    Tidied,
+    Commanded, DeliveryCommand, DestinationCommand, DestinationState, Disabled, LearntSecret, MAX_LEARNT,
+    Replay, Replayed, Retention, Tidied,
 };
 pub use shown::{
     Backlog, DeliveryFilter, DeliveryRecord, EventFilter, EventRecord, EventSummary, Page, PageOf, RunRecord,
@@ -110,6 +110,16 @@ pub trait Store: Send + Sync {
         command: DestinationCommand,
     ) -> Result<DestinationState, StoreError>;
 
+    /// Keeps a secret that a handshake handed over, as the newest of its source; beyond
+    /// [`MAX_LEARNT`] the oldest goes. When it returns, it survives the machine.
+    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<(), StoreError>;
+
+    /// Drops every secret that handshakes of the source handed over; how many there were.
+    async fn forget_secrets(&self, source: &str) -> Result<usize, StoreError>;
+
+    /// Secrets that handshakes handed over, by source, newest first.
+    async fn learnt_secrets(&self) -> Result<Vec<LearntSecret>, StoreError>;
+
     /// Brings a destination's lines up to a changed configuration: under
     /// [`OnDead::Skip`] those behind dead ones go on. Looks at `limit` dead ones at most and
     /// returns whether there are more to look at.
@@ -169,13 +179,16 @@ pub struct NewEvent {
 }
 
 /// A run to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewRun {
     /// The route's name.
     pub route: String,
     /// Whether a destination of the route asks for an order: then what is behind this
     /// run waits for it.
     pub ordered: bool,
+    /// Why it is not to be processed: it is kept as failed, until a replay asks for it. A
+    /// request with the same key that has no such reason is no repeat, but an event.
+    pub dead: Option<String>,
 }
 
 /// What makes another request a repeat, within one source.

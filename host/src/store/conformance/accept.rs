@@ -5,7 +5,7 @@ use super::support::{
     run_names, run_of, to,
 };
 use crate::model::{Decision, DeliveryState, EventId, Millis, RunState};
-use crate::store::{Accepted, NewEvent, RunEnd};
+use crate::store::{Accepted, NewEvent, NewRun, RunEnd};
 
 fn duplicate_of(accepted: &Accepted) -> Option<&str> {
     match accepted {
@@ -34,6 +34,33 @@ pub(in crate::store) async fn an_event_without_a_route_is_recorded(subject: &dyn
     assert_eq!(shown.event, event("a"));
     assert!(shown.runs.is_empty());
     assert!(b.claim_runs(9).await.items.is_empty());
+}
+
+pub(in crate::store) async fn a_run_that_is_dead_on_arrival_stays_so_and_a_sound_repeat_is_an_event(
+    subject: &dyn Subject,
+) {
+    let b = open(subject).await;
+    let dead = |name| NewEvent {
+        routes: vec![NewRun { dead: Some("unfit".into()), ..run_of("r") }],
+        ..keyed(name, "k", HOUR)
+    };
+    let accepted = b.store.accept(vec![dead("a")], Some(MINUTE)).await.unwrap();
+    assert!(matches!(&accepted[..], [Accepted::New(runs)] if runs.is_empty()));
+    let run = b.run("a").await;
+    assert_eq!((run.state, run.reason.as_deref(), run.due), (RunState::Failed, Some("unfit"), None));
+    assert_eq!(b.store.backlog().await.unwrap().runs, 0);
+    assert!(b.claim_runs(9).await.items.is_empty());
+    // A repeat that is as unfit is one. What is sound is another event, which repeats mean
+    // from then on, whatever they hold.
+    assert_eq!(duplicate_of(&b.accept_unleased(dead("b")).await), Some("evt_a"));
+    assert_eq!(b.run("a").await.state, RunState::Failed);
+    assert_eq!(duplicate_of(&b.accept_unleased(keyed("c", "k", HOUR)).await), None);
+    assert_eq!(duplicate_of(&b.accept_unleased(keyed("d", "k", HOUR)).await), Some("evt_c"));
+    assert_eq!(duplicate_of(&b.accept_unleased(dead("e")).await), Some("evt_c"));
+    assert_eq!((b.run("a").await.state, b.shown("a").await.repeats), (RunState::Failed, 1));
+    let runs = b.claim_runs(9).await;
+    assert_eq!(run_names(&runs), ["c"]);
+    assert_eq!((&one(runs).event.body, b.shown("c").await.repeats), (&event("c").body, 2));
 }
 
 pub(in crate::store) async fn a_batch_is_answered_in_order(subject: &dyn Subject) {

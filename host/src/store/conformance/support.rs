@@ -118,7 +118,7 @@ pub(super) fn to(run: &Run, destinations: &[&str]) -> RunEnd {
 
 /// A run of an ordered route.
 pub(super) fn ordered(route: &str) -> NewRun {
-    NewRun { route: route.into(), ordered: true }
+    NewRun { route: route.into(), ordered: true, dead: None }
 }
 
 /// The event's own message for a destination, in the line of that key.
@@ -130,7 +130,7 @@ pub(super) fn in_line(run: &Run, destination: &str, key: &str) -> NewDelivery {
 
 /// A run of an unordered route.
 pub(super) fn run_of(route: &str) -> NewRun {
-    NewRun { route: route.into(), ordered: false }
+    NewRun { route: route.into(), ordered: false, dead: None }
 }
 
 /// The delivery's next attempt, which ended so.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::codes::run_state;
 use super::counters::Change;
 use super::encoding::{head, to_i64};
 use super::tx::{RunKey, Tx};
 use super::{commands, lines};
-use crate::model::{Event, EventId, Run};
+use crate::model::{Event, EventId, Run, RunState};
 use crate::store::{Accepted, DedupeKey, NewEvent, NewRun, StoreError};
 
 /// A [`NewEvent`] whose event the runs can share.
@@ -34,20 +35,31 @@ pub(super) fn accept(
 }
 
 fn accept_one(tx: &mut Tx<'_>, new: &Incoming, lease: Option<Duration>) -> Result<Accepted, StoreError> {
+    let unfit = new.routes.iter().any(|run| run.dead.is_some());
     if let Some(key) = &new.dedupe
-        && let Some(first) = claim_key(tx, &new.event, key)?
+        && let Some(first) = claim_key(tx, &new.event, key, unfit)?
     {
-        count_repeat(tx, &first)?;
+        // What would be dead as well gives what failed no other chance.
+        count_repeat(tx, &first, !unfit)?;
         return Ok(Accepted::Duplicate(first));
     }
     let seq = insert_event(tx, &new.event)?;
     let mut runs = Vec::new();
     let position = lines::position_of_new(tx, &new.routes)?;
     let mut insert = tx.sql(
-        "INSERT INTO runs (event, route, generation, state, due, position) VALUES (?1, ?2, 0, 0, ?3, ?4)",
+        "INSERT INTO runs (event, route, generation, state, due, position, ended_at, reason) \
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    for NewRun { route, ordered } in &new.routes {
-        insert.execute(params![seq, route, tx.now.0, position.filter(|_| *ordered)])?;
+    let (now, mut pending) = (tx.now.0, 0);
+    for NewRun { route, ordered, dead } in &new.routes {
+        let state = if dead.is_some() { RunState::Failed } else { RunState::Pending };
+        let (due, ended) = if dead.is_some() { (None, Some(now)) } else { (Some(now), None) };
+        let position = position.filter(|_| *ordered);
+        insert.execute(params![seq, route, run_state(state, false), due, position, ended, dead])?;
+        if dead.is_some() {
+            continue;
+        }
+        pending += 1;
         if let Some(lease) = lease {
             let key = RunKey { seq, route: route.as_str().into(), generation: 0 };
             let lease = tx.lease_run(key, lease);
@@ -56,7 +68,7 @@ fn accept_one(tx: &mut Tx<'_>, new: &Incoming, lease: Option<Duration>) -> Resul
         }
     }
     tx.count(Change::Accepted(1));
-    tx.count(Change::Runs(to_i64(new.routes.len())));
+    tx.count(Change::Runs(pending));
     Ok(Accepted::New(runs))
 }
 
@@ -74,20 +86,28 @@ fn insert_event(tx: &Tx<'_>, event: &Event) -> Result<i64, StoreError> {
 }
 
 /// Makes the key this event's, unless it is another's inside its window: then that
-/// event's id. One seek on the way that nearly every event takes.
-fn claim_key(tx: &Tx<'_>, event: &Event, dedupe: &DedupeKey) -> Result<Option<EventId>, StoreError> {
+/// event's id. One seek on the way that nearly every event takes. A sound event takes the
+/// key of an unfit one: what that one holds is not what the sender means now.
+fn claim_key(
+    tx: &Tx<'_>,
+    event: &Event,
+    dedupe: &DedupeKey,
+    unfit: bool,
+) -> Result<Option<EventId>, StoreError> {
     let claimed = tx
         .sql(
-            "INSERT INTO dedupe (source, key, event, expires) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (source, key) DO UPDATE SET event = excluded.event, expires = excluded.expires \
-             WHERE expires <= ?5",
+            "INSERT INTO dedupe (source, key, event, expires, unfit) VALUES (?1, ?2, ?3, ?4, ?6) \
+             ON CONFLICT (source, key) DO UPDATE \
+             SET event = excluded.event, expires = excluded.expires, unfit = excluded.unfit \
+             WHERE expires <= ?5 OR (unfit AND NOT excluded.unfit)",
         )?
         .execute(params![
             event.source,
             dedupe.key,
             event.id.as_str(),
             tx.now.after(dedupe.window).0,
-            tx.now.0
+            tx.now.0,
+            unfit,
         ])?;
     if claimed > 0 {
         return Ok(None);
@@ -101,12 +121,12 @@ fn claim_key(tx: &Tx<'_>, event: &Event, dedupe: &DedupeKey) -> Result<Option<Ev
 /// Counts the repeat and makes what failed of its event due again: its runs, and its
 /// dead deliveries with a new schedule. The event may be gone by now: its key lives
 /// longer.
-fn count_repeat(tx: &mut Tx<'_>, first: &EventId) -> Result<(), StoreError> {
+fn count_repeat(tx: &mut Tx<'_>, first: &EventId, revives: bool) -> Result<(), StoreError> {
     let seq: Option<i64> = tx
         .sql("UPDATE events SET repeats = repeats + 1 WHERE id = ?1 RETURNING seq")?
         .query_row([first.as_str()], |row| row.get(0))
         .optional()?;
-    let Some(seq) = seq else { return Ok(()) };
+    let Some(seq) = seq.filter(|_| revives) else { return Ok(()) };
     revive_failed(tx, seq)?;
     revive_dead(tx, seq)
 }

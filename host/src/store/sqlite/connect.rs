@@ -69,6 +69,8 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 pub(super) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    keep_private(path)
+        .map_err(|e| StoreError::Other(format!("{} cannot be kept private: {e}", path.display())))?;
     let mut conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -102,6 +104,33 @@ pub(super) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection,
     }
     migrate::migrate(&mut conn)?;
     Ok(conn)
+}
+
+/// Bodies of webhooks and secrets that were learnt are in there. A new file is its
+/// owner's alone; `SQLite` gives its logs the same permissions. One that is there keeps
+/// what it has, beyond what it lets everybody do.
+#[cfg(unix)]
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    for file in ["", "-wal", "-shm"].map(|suffix| beside(path, suffix)) {
+        let Ok(metadata) = file.metadata() else { continue };
+        let mode = metadata.permissions().mode();
+        if mode & 0o007 != 0 {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode & 0o770))?;
+        }
+    }
+    Ok(())
+}
+
+/// Elsewhere the folder's permissions are inherited.
+#[cfg(not(unix))]
+fn keep_private(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// A connection that cannot write.

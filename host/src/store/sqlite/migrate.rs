@@ -9,6 +9,8 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_bad_days.sql"),
     include_str!("../../../migrations/sqlite/0003_holders.sql"),
+    include_str!("../../../migrations/sqlite/0004_source_secrets.sql"),
+    include_str!("../../../migrations/sqlite/0005_unfit_keys.sql"),
 ];
 
 /// `HKLM`: tells the gateway's files from those of other programs.

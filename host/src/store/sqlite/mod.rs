@@ -25,6 +25,7 @@ mod read;
 mod readers;
 mod replay;
 mod runs;
+mod secrets;
 mod standing;
 mod state;
 #[cfg(test)]
@@ -44,12 +45,12 @@ use tokio::sync::Mutex;
 use super::{
     Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
     DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
-    NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease, RunResult, StateValue,
-    Store, StoreError, Tidied, Want,
+    LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease,
+    RunResult, StateValue, Store, StoreError, Tidied, Want,
 };
 use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
-use crate::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run};
+use crate::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run, Secret};
 use accept::Incoming;
 use counters::Counters;
 use destinations::Said;
@@ -256,6 +257,21 @@ impl Store for SqliteStore {
     ) -> Result<DestinationState, StoreError> {
         let name = name.to_owned();
         self.writer.submit(1, move |tx| destinations::command(tx, &name, command)).await
+    }
+
+    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<(), StoreError> {
+        let (source, secret) = (source.to_owned(), secret.clone());
+        self.writer.submit(1, move |tx| secrets::learn(tx, &source, &secret)).await
+    }
+
+    async fn forget_secrets(&self, source: &str) -> Result<usize, StoreError> {
+        let source = source.to_owned();
+        self.writer.submit(1, move |tx| secrets::forget(tx, &source)).await
+    }
+
+    async fn learnt_secrets(&self) -> Result<Vec<LearntSecret>, StoreError> {
+        self.shared.check()?;
+        self.readers.read(secrets::all).await
     }
 
     async fn settle_lines(

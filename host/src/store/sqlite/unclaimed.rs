@@ -65,4 +65,13 @@ macro_rules! nothing_to_give_back {
     };
 }
 
-nothing_to_give_back!(Vec<Recorded>, Vec<Commanded>, Vec<Replayed>, Resumed, DestinationState, bool, (),);
+nothing_to_give_back!(
+    Vec<Recorded>,
+    Vec<Commanded>,
+    Vec<Replayed>,
+    Resumed,
+    DestinationState,
+    bool,
+    usize,
+    (),
+);

@@ -17,7 +17,7 @@ const MANY: usize = 1200;
 /// An ordered run that is still to be processed, and many behind it that are.
 async fn many_behind_one(store: &SqliteStore) {
     let event = |n: usize| NewEvent {
-        routes: vec![NewRun { route: "r".into(), ordered: true }],
+        routes: vec![NewRun { route: "r".into(), ordered: true, dead: None }],
         ..new(&format!("evt_{n}"))
     };
     let accepted = store.accept((0..=MANY).map(event).collect(), Some(MINUTE)).await.unwrap();

@@ -109,7 +109,7 @@ async fn a_file_of_the_first_version_goes_on() {
     assert!(matches!(&accepted[..], [Accepted::Duplicate(id)] if id.as_str() == "evt_1"));
     assert_eq!(delivery(&store, "msg_dead").await.state, DeliveryState::Pending);
     let event = EventId::from_text("evt_1");
-    let routes = vec![super::NewRun { route: "processed".into(), ordered: true }];
+    let routes = vec![super::NewRun { route: "processed".into(), ordered: true, dead: None }];
     let replayed = store.replay(vec![Replay { event, routes }]).await.unwrap();
     assert_eq!(replayed, [Replayed::Done { generation: 1 }]);
 }

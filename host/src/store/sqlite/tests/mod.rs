@@ -74,7 +74,7 @@ fn new(id: &str) -> NewEvent {
         body: Bytes::from(vec![b'x'; 1024]),
         attributes: Vec::new(),
     };
-    NewEvent { event, routes: vec![NewRun { route: "r".into(), ordered: false }], dedupe: None }
+    NewEvent { event, routes: vec![NewRun { route: "r".into(), ordered: false, dead: None }], dedupe: None }
 }
 
 /// The value of a counter without labels.

@@ -96,3 +96,26 @@ fn files(place: &Place) -> Vec<String> {
     names.sort();
     names
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let files =
+        || ["", "-wal", "-shm"].map(|suffix| place.path().with_file_name(format!("hookloom.db{suffix}")));
+    let modes = || files().map(|file| file.metadata().unwrap().permissions().mode() & 0o777);
+    let store = place.open();
+    store.accept(vec![new("a")], None).await.unwrap();
+    assert_eq!(modes(), [0o600; 3], "its owner's alone");
+    store.close().await;
+    drop(store);
+    // As an earlier version left it, and an operator whose group makes the backups.
+    for (before, after) in [(0o644, 0o640), (0o660, 0o660), (0o666, 0o660)] {
+        std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(before)).unwrap();
+        let store = place.open();
+        store.accept(vec![new(&before.to_string())], None).await.unwrap();
+        assert_eq!(modes(), [after; 3], "{before:o}");
+        store.close().await;
+    }
+}

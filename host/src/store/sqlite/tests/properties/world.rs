@@ -344,7 +344,9 @@ fn name(destination: u8) -> &'static str {
 /// The routes of these bits.
 fn chosen(bits: u8) -> Vec<NewRun> {
     let routes = ROUTES.iter().zip(0..).filter(|(_, bit)| bits >> bit & 1 == 1);
-    routes.map(|(&route, _)| NewRun { route: route.into(), ordered: route != "unordered" }).collect()
+    routes
+        .map(|(&route, _)| NewRun { route: route.into(), ordered: route != "unordered", dead: None })
+        .collect()
 }
 
 fn on_dead(destination: &str) -> OnDead {

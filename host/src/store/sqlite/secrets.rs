@@ -1,0 +1,40 @@
+//! Secrets that handshakes handed over.
+
+use rusqlite::{Connection, params};
+
+use super::encoding::to_i64;
+use super::tx::Tx;
+use crate::model::{Millis, Secret};
+use crate::store::{LearntSecret, MAX_LEARNT, StoreError};
+
+/// One that is known already becomes the newest; what is beyond [`MAX_LEARNT`] goes.
+pub(super) fn learn(tx: &Tx<'_>, source: &str, secret: &Secret) -> Result<(), StoreError> {
+    tx.sql("DELETE FROM source_secrets WHERE source = ?1 AND secret = ?2")?
+        .execute(params![source, secret.expose()])?;
+    tx.sql(
+        "INSERT INTO source_secrets (n, source, secret, learnt_at) \
+         SELECT coalesce(max(n), 0) + 1, ?1, ?2, ?3 FROM source_secrets",
+    )?
+    .execute(params![source, secret.expose(), tx.now.0])?;
+    tx.sql(
+        "DELETE FROM source_secrets WHERE source = ?1 AND n NOT IN \
+         (SELECT n FROM source_secrets WHERE source = ?1 ORDER BY n DESC LIMIT ?2)",
+    )?
+    .execute(params![source, to_i64(MAX_LEARNT)])?;
+    Ok(())
+}
+
+/// How many there were.
+pub(super) fn forget(tx: &Tx<'_>, source: &str) -> Result<usize, StoreError> {
+    Ok(tx.sql("DELETE FROM source_secrets WHERE source = ?1")?.execute([source])?)
+}
+
+pub(super) fn all(conn: &Connection) -> Result<Vec<LearntSecret>, StoreError> {
+    let mut select =
+        conn.prepare_cached("SELECT source, secret, learnt_at FROM source_secrets ORDER BY source, n DESC")?;
+    let found = select.query_map([], |row| {
+        let secret = Secret::from_text(row.get::<_, String>(1)?);
+        Ok(LearntSecret { source: row.get(0)?, secret, at: Millis(row.get(2)?) })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
