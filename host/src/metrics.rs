@@ -23,6 +23,7 @@ pub struct Metrics {
     runs: Family<RunLabels, Counter>,
     steps: Family<StepLabels, Counter>,
     step_seconds: Family<PluginLabel, Histogram>,
+    key_fetches: Family<FetchLabel, Counter>,
     verifications: Family<VerificationLabels, Counter>,
     classifications: Family<ClassificationLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
@@ -124,6 +125,11 @@ struct DeliveryLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FetchLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     what: &'static str,
     outcome: &'static str,
@@ -149,6 +155,7 @@ impl Metrics {
             runs: Family::default(),
             steps: Family::default(),
             step_seconds: Family::new_with_constructor(call_histogram),
+            key_fetches: Family::default(),
             verifications: Family::default(),
             classifications: Family::default(),
             attempts: Family::default(),
@@ -188,6 +195,8 @@ impl Metrics {
         let step = self.step_seconds.clone();
         r.register_with_unit("step", "One plugin call, instance included", Unit::Seconds, step);
         r.register("attempts", "HTTP attempts, by outcome", self.attempts.clone());
+        let help = "Keys that were fetched to verify requests, by outcome";
+        r.register("key_fetches", help, self.key_fetches.clone());
         let verifications = self.verifications.clone();
         r.register("verifications", "Requests that a plugin was asked about, by verdict", verifications);
         let classifications = self.classifications.clone();
@@ -234,7 +243,8 @@ impl Metrics {
         r.register("destination_concurrency", help, self.destination_concurrency.clone());
     }
 
-    /// A request to a source ended: `accepted`, `duplicate`, or the word of its refusal.
+    /// A request to a source ended: `accepted`, `unfit` (accepted, and dead on arrival),
+    /// `duplicate`, or the word of its refusal.
     pub fn request(&self, source: &str, outcome: &'static str) {
         self.requests.get_or_create(&RequestLabels { source: source.into(), outcome }).inc();
     }
@@ -254,6 +264,12 @@ impl Metrics {
     pub fn step(&self, route: &str, plugin: &str, verdict: &'static str, took: Duration) {
         self.steps.get_or_create(&StepLabels { route: route.into(), plugin: plugin.into(), verdict }).inc();
         self.step_seconds.get_or_create(&PluginLabel { plugin: plugin.into() }).observe(took.as_secs_f64());
+    }
+
+    /// A key was fetched (`ok`), was refused by who has it (`refused`), or there was no answer
+    /// (`unreachable`).
+    pub fn key_fetch(&self, outcome: &'static str) {
+        self.key_fetches.get_or_create(&FetchLabel { outcome }).inc();
     }
 
     /// A source's plugin was asked about a request.

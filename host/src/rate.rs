@@ -19,6 +19,12 @@ impl Rate {
         Self { interval: interval.clamp(Duration::from_nanos(1), Duration::from_hours(24 * 365)) }
     }
 
+    /// How many in a minute, at least one.
+    pub fn per_minute(self) -> u64 {
+        let many = Duration::from_mins(1).as_nanos() / self.interval.as_nanos().max(1);
+        u64::try_from(many).unwrap_or(u64::MAX).max(1)
+    }
+
     /// What may come at once: one second's worth, at least one.
     fn burst(self) -> Duration {
         self.interval.max(Duration::from_secs(1))
@@ -41,6 +47,14 @@ impl RateLimiter {
     /// The rate that it lets through.
     pub fn rate(&self) -> Rate {
         self.rate
+    }
+
+    /// Goes on where `earlier` is, if it lets the same rate through.
+    pub fn continue_from(&self, earlier: &Self) {
+        if self.rate == earlier.rate && !std::ptr::eq(self, earlier) {
+            let reached = *earlier.next.lock().unwrap_or_else(PoisonError::into_inner);
+            *self.next.lock().unwrap_or_else(PoisonError::into_inner) = reached;
+        }
     }
 
     /// Takes one at `now` (monotonic).
@@ -78,6 +92,13 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_a_rate_is_in_a_minute() {
+        for (rate, many) in [(2.0, 120), (0.5, 30), (1.0 / 3_600.0, 1), (1e9, 60_000_000_000)] {
+            assert_eq!(Rate::per_second(rate).per_minute(), many, "{rate}");
+        }
+    }
+
     const S: fn(u64) -> Duration = Duration::from_secs;
 
     fn per_second(rate: f64) -> RateLimiter {
@@ -92,6 +113,18 @@ mod tests {
         assert_eq!(limiter.take(now), Err(Duration::from_millis(100)));
         assert!(limiter.take(now + Duration::from_millis(100)).is_ok());
         assert!(limiter.take(now + Duration::from_millis(100)).is_err());
+    }
+
+    #[test]
+    fn a_limiter_goes_on_where_another_of_the_same_rate_is() {
+        let (spent, same, other) = (per_second(1.0), per_second(1.0), per_second(2.0));
+        assert!(spent.take(S(5)).is_ok());
+        same.continue_from(&spent);
+        other.continue_from(&spent);
+        assert_eq!(same.take(S(5)), Err(S(1)));
+        assert!(other.take(S(5)).is_ok());
+        same.continue_from(&same);
+        assert!(same.take(S(6)).is_ok());
     }
 
     #[test]

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
+use super::unfit;
 use crate::budget::Budget;
+use crate::metrics::Metrics;
 use crate::model::{EventId, Run};
 use crate::store::{Accepted, NewEvent, Store, StoreError};
 
@@ -25,6 +27,8 @@ const CONCURRENT_BATCHES: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Receipt {
     Accepted(EventId),
+    /// Accepted, with runs that were dead on arrival.
+    Unfit(EventId),
     Duplicate(EventId),
 }
 
@@ -55,9 +59,9 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Starts the task that fills batches; it ends when the last clone is dropped.
-    pub(super) fn start(store: Arc<dyn Store>, handoff: RunHandoff) -> Self {
+    pub(super) fn start(store: Arc<dyn Store>, handoff: RunHandoff, metrics: Arc<Metrics>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(fill_batches(waiting, store, handoff));
+        tokio::spawn(fill_batches(waiting, store, handoff, metrics));
         Self { queue }
     }
 
@@ -69,7 +73,12 @@ impl Acceptor {
     }
 }
 
-async fn fill_batches(mut queue: mpsc::Receiver<Waiting>, store: Arc<dyn Store>, handoff: RunHandoff) {
+async fn fill_batches(
+    mut queue: mpsc::Receiver<Waiting>,
+    store: Arc<dyn Store>,
+    handoff: RunHandoff,
+    metrics: Arc<Metrics>,
+) {
     let slots = Arc::new(Semaphore::new(CONCURRENT_BATCHES));
     loop {
         // The slot first: what arrives while the disk is busy joins this batch.
@@ -78,17 +87,17 @@ async fn fill_batches(mut queue: mpsc::Receiver<Waiting>, store: Arc<dyn Store>,
         if queue.recv_many(&mut batch, MAX_BATCH).await == 0 {
             return;
         }
-        let (store, handoff) = (store.clone(), handoff.clone());
+        let (store, handoff, metrics) = (store.clone(), handoff.clone(), metrics.clone());
         tokio::spawn(async move {
-            commit(batch, store.as_ref(), &handoff).await;
+            commit(batch, store.as_ref(), &handoff, &metrics).await;
             drop(slot);
         });
     }
 }
 
-async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff) {
+async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff, metrics: &Metrics) {
     let (events, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.event, w.reply)).unzip();
-    let ids: Vec<_> = events.iter().map(|new| new.event.id.clone()).collect();
+    let ids: Vec<_> = events.iter().map(|new| (new.event.id.clone(), unfit::dead_routes(new))).collect();
     // Room is reserved before the runs are claimed, so that what is claimed can always
     // be handed over; without room they stay in the store until they are asked for.
     let runs = events.iter().map(|new| new.routes.len()).sum();
@@ -105,11 +114,16 @@ async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff) {
     };
     let mut claimed = Vec::with_capacity(runs);
     let mut revived = false;
-    for ((accepted, reply), id) in accepted.into_iter().zip(replies).zip(ids) {
+    for ((accepted, reply), (id, dead)) in accepted.into_iter().zip(replies).zip(ids) {
         let receipt = match accepted {
             Accepted::New(runs) => {
                 claimed.extend(runs);
-                Receipt::Accepted(id)
+                if dead.is_empty() {
+                    Receipt::Accepted(id)
+                } else {
+                    unfit::tell(metrics, &id, &dead);
+                    Receipt::Unfit(id)
+                }
             }
             Accepted::Duplicate(first) => {
                 revived = true;

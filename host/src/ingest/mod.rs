@@ -1,13 +1,23 @@
 //! Stage 1: receive. Limit, verify, mask, recognise repeats, make durable, answer.
 
 mod acceptor;
+mod address;
 mod body;
+mod certificate;
+mod content;
+mod documents;
 mod gate;
+mod handshake;
+mod learnt;
 mod mask;
 mod plugin_scheme;
+mod recursion;
 mod refusal;
+mod schema;
 mod source;
+mod unfit;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,26 +30,29 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use crate::alerts::Alerts;
 use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
-use crate::model::{Attribute, Event, EventId};
+use crate::model::{Attribute, Event, EventId, pointed};
 use crate::plugin::Judge;
 use crate::store::{DedupeKey, NewEvent, Store, StoreError};
 use crate::verify::{self, Verdict};
 
 use acceptor::{Acceptor, Receipt};
+use body::Rooms;
+use content::{Content, Reading};
+use documents::Keeper;
 use refusal::Refusal;
 
 pub use acceptor::RunHandoff;
+pub use address::Peer;
+pub use certificate::{Certificate, CertificateError};
+pub use documents::{FetchError, Fetcher};
 pub use gate::{Closed, Gate};
+pub use learnt::Learnt;
+pub use schema::{OnInvalid, Schema, SchemaFault, Schemas};
 pub use source::{Dedupe, DedupeBy, FrontDoor, Reply, Source, SourceScheme};
-
-/// KiB of bodies that are being read or verified at once: what strangers can make the
-/// gateway hold in memory.
-const UNVERIFIED_KIB: u32 = 256 << 10;
 
 /// What the stage works with.
 #[derive(Debug)]
@@ -47,8 +60,11 @@ pub struct Ingest {
     door: Arc<ArcSwap<FrontDoor>>,
     acceptor: Acceptor,
     gate: Arc<Gate>,
-    unverified: Semaphore,
+    rooms: Rooms,
+    reading: Reading,
     judge: Judge,
+    documents: Arc<Keeper>,
+    learnt: Arc<Learnt>,
     clock: Clock,
     random: Random,
     metrics: Arc<Metrics>,
@@ -67,6 +83,10 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Asks the plugins of sources that verify by one.
     pub judge: Judge,
+    /// Gets the keys that providers publish.
+    pub fetcher: Arc<dyn Fetcher>,
+    /// What handshakes handed over.
+    pub learnt: Arc<Learnt>,
     /// Time.
     pub clock: Clock,
     /// Ids.
@@ -79,10 +99,23 @@ pub struct Parts {
 
 /// The front door as HTTP: `/in/{source}` and what is below it.
 pub fn router(parts: Parts) -> Router {
-    let Parts { door, store, handoff, gate, judge, clock, random, metrics, alerts } = parts;
-    let acceptor = Acceptor::start(store, handoff);
-    let unverified = Semaphore::new(UNVERIFIED_KIB as usize);
-    let ingest = Arc::new(Ingest { door, acceptor, gate, unverified, judge, clock, random, metrics, alerts });
+    let Parts { door, store, handoff, gate, judge, fetcher, learnt, clock, random, metrics, alerts } = parts;
+    let acceptor = Acceptor::start(store, handoff, metrics.clone());
+    let documents = Keeper::new(fetcher, clock.clone(), metrics.clone());
+    let ingest = Arc::new(Ingest {
+        door,
+        acceptor,
+        gate,
+        rooms: Rooms::default(),
+        reading: Reading::default(),
+        judge,
+        documents,
+        learnt,
+        clock,
+        random,
+        metrics,
+        alerts,
+    });
     Router::new().fallback(receive).with_state(ingest)
 }
 
@@ -116,61 +149,66 @@ impl Ingest {
     async fn judge(
         &self,
         door: &FrontDoor,
-        source: &Source,
+        source: &Arc<Source>,
         request: Request,
     ) -> Result<(&'static str, Response), Refusal> {
+        from_allowed_address(door, source, &request)?;
         if !source.methods.contains(request.method()) {
-            return Err(Refusal::Method(source.methods.clone()));
+            return self.probe(source, &request.into_parts().0).await;
         }
         if let Some(closed) = self.gate.state() {
             return Err(Refusal::Unavailable(closed.reason()));
         }
         let (head, body) = request.into_parts();
-        let size = body::declared(&head.headers).unwrap_or(u64::MAX).min(door.max_body as u64);
-        let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, UNVERIFIED_KIB);
-        let Ok(room) = self.unverified.try_acquire_many(kib) else {
-            return Err(Refusal::Unavailable("too many requests at once"));
-        };
-        let body = body::read(&head.headers, body, door.max_body, door.read_timeout).await?;
+        let max_body = source.max_body.unwrap_or(door.max_body);
+        let (body, room) = body::read(&self.rooms, &head.headers, body, max_body, door.read_timeout).await?;
         let started = self.clock.monotonic();
         let received = Received { method: &head.method, uri: &head.uri, headers: &head.headers, body: &body };
         let proven = match self.verify(source, &received).await? {
             Verified::Event(proven) => proven,
             Verified::Handshake(response) => return Ok(("handshake", response)),
         };
-        drop(room);
         if let Some(limit) = &source.rate_limit {
             limit.take(self.clock.monotonic()).map_err(Refusal::RateLimited)?;
         }
-        let new = self.new_event(door, source, &received, proven);
+        let schema = source.schemas.as_ref().and_then(|schemas| schemas.of(proven.event_type.as_deref()));
+        let content = self.reading.read(&received, schema, room).await?;
+        let new = self.new_event(door, source, &received, proven, content)?;
         let receipt = match self.acceptor.accept(new).await {
             None => return Err(Refusal::Unavailable("too many requests at once")),
             Some(Err(error)) => return Err(self.not_durable(&error)),
             Some(Ok(receipt)) => receipt,
         };
         self.metrics.accept(&source.name, self.clock.monotonic().saturating_sub(started));
-        let (outcome, id) = match receipt {
-            Receipt::Accepted(id) => ("accepted", id),
-            Receipt::Duplicate(id) => ("duplicate", id),
+        let (outcome, status, id) = match receipt {
+            Receipt::Accepted(id) => ("accepted", "accepted", id),
+            Receipt::Unfit(id) => ("unfit", "accepted", id),
+            Receipt::Duplicate(id) => ("duplicate", "duplicate", id),
         };
-        Ok((outcome, success(source, outcome, &id)))
+        Ok((outcome, success(source, status, &id)))
     }
 
-    async fn verify(&self, source: &Source, received: &Received<'_>) -> Result<Verified, Refusal> {
-        let scheme = match &source.scheme {
-            SourceScheme::Own(scheme) => scheme,
+    async fn verify(&self, source: &Arc<Source>, received: &Received<'_>) -> Result<Verified, Refusal> {
+        let own = match &source.scheme {
+            SourceScheme::Own(own) => own,
             SourceScheme::Plugin(named) => {
                 return plugin_scheme::verify(self, source, named, received).await;
             }
         };
-        let request = received.for_scheme(source.public_url.as_deref());
-        match scheme.verify(&request, self.clock.now()) {
+        let learnt = self.learnt.scheme(source);
+        let scheme = learnt.as_deref().unwrap_or(own);
+        let url = source.public_url.as_deref().map(|base| received.url_below(base));
+        let request = received.for_scheme(url.as_deref());
+        match self.decide(scheme, &request).await? {
             Verdict::Accepted(verify::Accepted { id, event_type }) => {
                 Ok(Verified::Event(Proven { id, event_type, attributes: Vec::new() }))
             }
-            Verdict::Malformed(reason) => Err(Refusal::Malformed(reason)),
-            Verdict::Unauthorized(reason) => Err(Refusal::Unauthorized(reason)),
-            Verdict::Handshake(reply) => Ok(Verified::Handshake(handshake(reply))),
+            Verdict::Handshake(reply) => Ok(Verified::Handshake(self.answer(source, own, reply).await?)),
+            Verdict::Unauthorized(_) if scheme.has_no_secret() => {
+                let name = &source.name;
+                Err(Refusal::Unauthorized(format!("no secret yet: run `hookloom source arm {name}`")))
+            }
+            other => Err(Refusal::of(other)),
         }
     }
 
@@ -180,11 +218,16 @@ impl Ingest {
         source: &Source,
         received: &Received<'_>,
         proven: Proven,
-    ) -> NewEvent {
+        content: Content,
+    ) -> Result<NewEvent, Refusal> {
         let now = self.clock.now();
         let scheme = &source.scheme;
-        let routes = door.runs_for(&source.name, proven.event_type.as_deref());
-        let dedupe = received.dedupe_key(&source.dedupe, proven.id.as_deref());
+        let mut routes = door.runs_for(&source.name, proven.event_type.as_deref());
+        let dedupe = received.dedupe_key(&source.dedupe, proven.id.as_deref(), &content.body);
+        let mut attributes = proven.attributes;
+        if let Some(reason) = content.unfit {
+            unfit::judge(source, reason, &mut routes, &mut attributes)?;
+        }
         let event = Event {
             id: EventId::new(now.0, self.random.bits()),
             source: source.name.clone(),
@@ -195,9 +238,9 @@ impl Ingest {
             query: received.uri.query().map(|query| mask::query(query, |name| scheme.hides_parameter(name))),
             headers: mask::headers(received.headers, |name| scheme.hides_header(name)),
             body: received.body.clone(),
-            attributes: proven.attributes,
+            attributes,
         };
-        NewEvent { event, routes, dedupe }
+        Ok(NewEvent { event, routes, dedupe })
     }
 
     /// A store that could not write: says so, and closes the door where it stays so.
@@ -242,6 +285,11 @@ struct Received<'a> {
 }
 
 impl Received<'_> {
+    /// The URL as the provider knows it.
+    fn url_below<'a>(&self, base: &'a str) -> Cow<'a, str> {
+        verify::registered_url(base, self.uri.path(), self.uri.query())
+    }
+
     fn for_scheme<'a>(&'a self, public_url: Option<&'a str>) -> verify::Request<'a> {
         verify::Request {
             method: self.method.as_str(),
@@ -253,21 +301,15 @@ impl Received<'_> {
         }
     }
 
-    fn dedupe_key(&self, dedupe: &Dedupe, id: Option<&str>) -> Option<DedupeKey> {
+    /// `content` is the body, decompressed.
+    fn dedupe_key(&self, dedupe: &Dedupe, id: Option<&str>, content: &[u8]) -> Option<DedupeKey> {
         if dedupe.window == Duration::ZERO {
             return None;
         }
         let key = match &dedupe.key {
             DedupeBy::Id => id?.to_owned(),
             DedupeBy::Header(name) => self.headers.get(name)?.to_str().ok()?.to_owned(),
-            DedupeBy::Json(pointer) => {
-                let body: serde_json::Value = serde_json::from_slice(self.body).ok()?;
-                match body.pointer(pointer)? {
-                    serde_json::Value::String(text) => text.clone(),
-                    serde_json::Value::Null => return None,
-                    other => other.to_string(),
-                }
-            }
+            DedupeBy::Json(pointer) => pointed(content, pointer)?,
             DedupeBy::Content => hex::encode(Sha256::digest(self.body)),
         };
         // Long keys are hashed, so that a sender cannot fill the table with them.
@@ -276,24 +318,34 @@ impl Received<'_> {
     }
 }
 
-fn success(source: &Source, outcome: &str, id: &EventId) -> Response {
-    let Some(Reply { status, content_type, body }) = &source.reply else {
-        let body = format!(r#"{{"id":"{id}","status":"{outcome}"}}"#);
+/// Refuses who is none of those that the source takes requests from.
+fn from_allowed_address(door: &FrontDoor, source: &Source, request: &Request) -> Result<(), Refusal> {
+    if source.allow_from.is_empty() {
+        return Ok(());
+    }
+    // Without an extension nobody knows where a request comes from.
+    let peer = request.extensions().get::<Peer>().copied().ok_or(Refusal::Address)?;
+    let sender = address::sender(peer, request.headers(), &door.trusted_proxies);
+    match sender {
+        Ok(sender) if address::is_in(&source.allow_from, sender) => Ok(()),
+        other => {
+            tracing::debug!(source = source.name, ?peer, sender = ?other, "not an address that may send here");
+            Err(Refusal::Address)
+        }
+    }
+}
+
+fn success(source: &Source, status: &str, id: &EventId) -> Response {
+    let Some(Reply { status: code, content_type, body }) = &source.reply else {
+        let body = format!(r#"{{"id":"{id}","status":"{status}"}}"#);
         return (StatusCode::OK, [(CONTENT_TYPE, "application/json")], body).into_response();
     };
     let mut response = Response::new(Body::from(body.clone()));
-    *response.status_mut() = *status;
+    *response.status_mut() = *code;
     if let Some(kind) = content_type {
         response.headers_mut().insert(CONTENT_TYPE, kind.clone());
     }
     response
-}
-
-fn handshake(reply: verify::Reply) -> Response {
-    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    // An echoed challenge must never be read as a page.
-    let headers = [("content-type", reply.content_type), ("x-content-type-options", "nosniff")];
-    (status, headers, reply.body).into_response()
 }
 
 #[cfg(test)]
@@ -308,6 +360,23 @@ mod tests {
         assert_eq!(source_name("/other"), None);
     }
 
+    /// Rule 8 of the providers: what is signed is the URL as registered, in its own bytes.
+    #[test]
+    fn the_signed_url_is_the_registered_one_and_what_is_behind_it() {
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        for (base, uri, expected) in [
+            ("https://h.test/in/a", "/in/a", "https://h.test/in/a"),
+            ("https://x.test/hook/", "/in/a?b=%20&C=+", "https://x.test/hook/?b=%20&C=+"),
+            ("https://h.test", "/in/a/sub//%7e/..", "https://h.test/sub//%7e/.."),
+            ("https://h.test", "/in/a/?", "https://h.test/?"),
+            ("https://h.test", "http://other.test:80/in/a/b?c", "https://h.test/b?c"),
+        ] {
+            let uri: http::Uri = uri.parse().unwrap();
+            let received = Received { method: &Method::POST, uri: &uri, headers: &headers, body: &body };
+            assert_eq!(received.url_below(base), expected);
+        }
+    }
+
     #[test]
     fn keys_of_repeats() {
         let mut headers = HeaderMap::new();
@@ -316,7 +385,8 @@ mod tests {
         let uri = http::Uri::from_static("/in/a");
         let received = Received { method: &Method::POST, uri: &uri, headers: &headers, body: &body };
         let day = Duration::from_hours(24);
-        let key = |key, window| received.dedupe_key(&Dedupe { key, window }, Some("i1")).map(|k| k.key);
+        let key =
+            |key, window| received.dedupe_key(&Dedupe { key, window }, Some("i1"), &body).map(|k| k.key);
         assert_eq!(key(DedupeBy::Id, day).as_deref(), Some("i1"));
         assert_eq!(key(DedupeBy::Id, Duration::ZERO), None);
         assert_eq!(key(DedupeBy::Header("x-id".into()), day).as_deref(), Some("h1"));

@@ -8,7 +8,8 @@ use std::time::Duration;
 use http::{HeaderValue, Method, StatusCode};
 
 use super::mask;
-use crate::model::{NamedPlugin, Route};
+use super::schema::Schemas;
+use crate::model::{Cidr, NamedPlugin, Route};
 use crate::rate::RateLimiter;
 use crate::store::NewRun;
 use crate::verify::Scheme;
@@ -24,12 +25,18 @@ pub struct Source {
     pub dedupe: Dedupe,
     /// What it may be called with.
     pub methods: Vec<Method>,
+    /// Who may send; none: everybody.
+    pub allow_from: Vec<Cidr>,
+    /// Bytes of a body; `None`: the front door's limit.
+    pub max_body: Option<usize>,
     /// Of verified requests.
     pub rate_limit: Option<RateLimiter>,
     /// The URL that the provider was given, where schemes sign it.
     pub public_url: Option<String>,
     /// The answer to an accepted request, where it is not the gateway's own JSON.
     pub reply: Option<Reply>,
+    /// What bodies have to look like.
+    pub schemas: Option<Schemas>,
 }
 
 /// How requests of a source are verified.
@@ -129,12 +136,26 @@ pub struct FrontDoor {
     pub max_body: usize,
     /// From the first byte of a request's body to its last.
     pub read_timeout: Duration,
+    /// Proxies whose word about the sender's address is believed.
+    pub trusted_proxies: Vec<Cidr>,
 }
 
 impl FrontDoor {
+    /// Goes on with the rate limits of `before`: a source whose rate is the same has given
+    /// as much of it as it had, so reloading grants nobody another burst.
+    pub fn continue_from(&self, before: &Self) {
+        for (name, source) in &self.sources {
+            let earlier = before.sources.get(name).and_then(|source| source.rate_limit.as_ref());
+            if let (Some(limit), Some(earlier)) = (&source.rate_limit, earlier) {
+                limit.continue_from(earlier);
+            }
+        }
+    }
+
     /// A run for each route that takes such an event.
     pub fn runs_for(&self, source: &str, event_type: Option<&str>) -> Vec<NewRun> {
-        let run = |route: &Route| NewRun { route: route.name.clone(), ordered: route.is_ordered() };
+        let run =
+            |route: &Route| NewRun { route: route.name.clone(), ordered: route.is_ordered(), dead: None };
         self.routes.iter().filter(|route| route.takes(source, event_type)).map(run).collect()
     }
 }
