@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use wasmtime::component::Instance;
 use wasmtime::{AsContextMut, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -162,7 +163,7 @@ pub(super) fn run(
     limits: &Limits,
     input: &CallInput<'_>,
 ) -> Result<Output, Failure> {
-    let headers = headers(version, input.event);
+    let headers = headers(version, input);
     let attributes: Vec<_> =
         input.attributes.iter().map(|a| types::AttributeParam { name: &a.name, value: &a.value }).collect();
     let event = types::Event {
@@ -210,12 +211,16 @@ fn configure(lifecycle: &lifecycle::Guest, store: &mut Store<Guest>, config: &st
     })
 }
 
-/// The headers that the plugin reads.
-fn headers<'a>(version: &Version, event: &'a Event) -> Vec<types::HeaderParam<'a>> {
+/// The headers that the plugin reads. How a body was compressed says nothing of another
+/// one, be it what was inside.
+fn headers<'a>(version: &Version, input: &CallInput<'a>) -> Vec<types::HeaderParam<'a>> {
+    let as_sent = input.body.as_ptr_range() == input.event.body.as_ptr_range();
+    let holds = |h: &&Header| as_sent || h.name != CONTENT_ENCODING.as_str();
     let param = |h: &'a Header| types::HeaderParam { name: &h.name, value: &h.value };
+    let read = input.event.headers.iter().filter(holds);
     match &version.metadata.header_names {
-        None => event.headers.iter().map(param).collect(),
-        Some(names) => event.headers.iter().filter(|h| names.contains(&h.name)).map(param).collect(),
+        None => read.map(param).collect(),
+        Some(names) => read.filter(|h| names.contains(&h.name)).map(param).collect(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::state::StateView;
 use crate::model::Secret;
 
 /// Grants with what they stand for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Granted {
     pub(super) kv: bool,
     /// It may sign with these, by name.
@@ -49,6 +49,14 @@ impl Granted {
             known.collect()
         };
         Self { kv: grants.kv, secrets: named(&grants.secrets), reveal: named(&grants.reveal) }
+    }
+
+    /// Whether the operator left it as it was, the secrets' texts included.
+    pub(super) fn is_unchanged(&self, since: &Self) -> bool {
+        let Self { kv, secrets, reveal } = self;
+        *kv == since.kv
+            && Secret::are_unchanged(secrets, &since.secrets)
+            && Secret::are_unchanged(reveal, &since.reveal)
     }
 }
 

@@ -181,7 +181,7 @@ impl Plugin {
 
     /// Whether it is that version under that policy, with the same secrets.
     pub(super) fn is(&self, version: &Arc<Version>, policy: &Policy, granted: &Granted) -> bool {
-        Arc::ptr_eq(&self.version, version) && self.policy == *policy && *self.granted == *granted
+        Arc::ptr_eq(&self.version, version) && self.policy == *policy && self.granted.is_unchanged(granted)
     }
 
     /// An instance that serves one event is a fresh one each time.

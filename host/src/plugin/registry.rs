@@ -460,7 +460,7 @@ impl Entry {
         let grants = &settings.policy(&self.shared.name).grants;
         self.grants = grants.written();
         let granted = Granted::new(grants, &settings.secrets);
-        let other = *self.granted != granted;
+        let other = !granted.is_unchanged(&self.granted);
         if other {
             self.granted = Arc::new(granted);
         }

@@ -8,7 +8,7 @@ use super::limits::Limits;
 use crate::model::Secret;
 
 /// What the room is started with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PluginSettings {
     /// The folder of `*.wasm` files. It need not exist.
     pub dir: PathBuf,

@@ -80,13 +80,15 @@ impl Committer {
         let _ = slots.acquire_many(u32::try_from(CONCURRENT_BATCHES).unwrap_or(u32::MAX)).await;
     }
 
-    async fn commit(&self, batch: Vec<Done>, shutdown: &Shutdown) {
+    pub(super) async fn commit(&self, batch: Vec<Done>, shutdown: &Shutdown) {
         let now = self.changes.count();
         let mut again = Vec::new();
         let mut runs = Vec::with_capacity(batch.len());
         let mut results = Vec::with_capacity(batch.len());
+        let mut all_kept = Vec::with_capacity(batch.len());
         let mut held = false;
-        for Done { run, result, saw } in batch {
+        for Done { run, result, saw, kept } in batch {
+            all_kept.push(kept);
             if matches!(result.end, RunEnd::Held(_)) {
                 // What holds it may be mended already.
                 if saw != now {
@@ -112,6 +114,8 @@ impl Committer {
         if held && self.changes.count() != now {
             self.changes.look_again();
         }
+        // Before the stage is told, which then looks for work.
+        drop(all_kept);
         // The stage's loop is gone after a soft stop, and counts no longer.
         let _ = self.committed.send(Ended { count: ended, bytes, again });
     }

@@ -2,9 +2,10 @@
 //! rules for what a step may make of it.
 
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderName, HeaderValue};
 
-use crate::model::{Attribute, Event, Header, Message, Route, RouteTarget};
+use crate::model::{Attribute, Coding, Event, Header, Message, Route, RouteTarget};
 use crate::plugin::{CallInput, PluginMessage};
 
 /// One message in the making.
@@ -22,9 +23,19 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Before any step: with the attributes that the source gave the event.
-    pub(super) fn of(event: &Event) -> Self {
-        Self { attributes: event.attributes.clone(), ..Self::default() }
+    /// Before any step: with the attributes that the source gave the event, and what it
+    /// holds where it came compressed. Without steps it stays as it was sent.
+    pub(super) fn of(event: &Event, route: &Route) -> Self {
+        let draft = Self { attributes: event.attributes.clone(), ..Self::default() };
+        let coding = Coding::of_headers(&event.headers).filter(|_| !route.steps.is_empty());
+        // What cannot be decompressed was not accepted, unless an older gateway did.
+        match coding.map(|coding| coding.decode(&event.body)) {
+            Some(Ok(body)) => {
+                let remove_headers = vec![CONTENT_ENCODING.as_str().to_owned()];
+                Self { body: Some(body), remove_headers, ..draft }
+            }
+            Some(Err(_)) | None => draft,
+        }
     }
 
     /// The event as the next step is to see it.
@@ -183,6 +194,7 @@ fn checked_event_type(event_type: Option<String>) -> Result<Option<String>, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{OnError, Step};
 
     fn route() -> Route {
         let target = |name: &str| RouteTarget { destination: name.into(), ..RouteTarget::default() };
@@ -192,6 +204,35 @@ mod tests {
 
     fn header(name: &str, value: &str) -> Header {
         Header { name: name.into(), value: value.into() }
+    }
+
+    #[test]
+    fn a_step_sees_what_came_compressed_and_a_route_without_steps_leaves_it_so() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, b"{}").unwrap();
+        let body = Bytes::from(encoder.finish().unwrap());
+        let event = Event {
+            id: crate::model::EventId::from_text("evt_1"),
+            source: "s".into(),
+            event_type: None,
+            received_at: crate::model::Millis(0),
+            method: "POST".into(),
+            path: "/in/s".into(),
+            query: None,
+            headers: vec![header("content-encoding", "GZIP")],
+            body: body.clone(),
+            attributes: vec![],
+        };
+        let step = Step { plugin: "p".into(), config: "null".into(), on_error: OnError::Dead };
+        let with_steps = Route { steps: vec![step], ..route() };
+        let draft = Draft::of(&event, &with_steps);
+        assert_eq!(draft.input(&event).body, "{}".as_bytes());
+        assert_eq!(draft.message().remove_headers, ["content-encoding"]);
+        assert_eq!(Draft::of(&event, &route()), Draft::default());
+        let broken = Event { body: body.slice(..body.len() - 1), ..event.clone() };
+        assert_eq!(Draft::of(&broken, &with_steps), Draft::default());
+        let unknown = Event { headers: vec![header("content-encoding", "br")], ..event };
+        assert_eq!(Draft::of(&unknown, &with_steps), Draft::default());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod pending;
 mod pipeline;
 mod processor;
 mod queue;
+mod results;
 mod resume;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ use crate::store::{RunLease, RunResult, Store};
 use pending::Pending;
 use processor::Processor;
 use queue::{JobEnd, Queue};
+use results::Kept;
 use resume::Resumer;
 
 /// How long a run may be away from the store: above the longest chain of calls
@@ -136,6 +138,8 @@ struct Done {
     result: RunResult,
     /// The state of plugins and configuration that it saw.
     saw: u64,
+    /// What the result takes until then.
+    kept: Kept,
 }
 
 /// Processes until `shutdown`: at the soft stage no further run is begun and those
@@ -170,8 +174,20 @@ pub async fn run(parts: Parts, shutdown: Shutdown) {
     };
     let resuming = tokio::spawn(resumer.run());
     let queue = Queue::new(workers.count());
-    let processor =
-        Processor { routes, plugins, pending, workers, changes, clock, metrics, alerts, soft, done, freed };
+    let processor = Processor {
+        routes,
+        plugins,
+        pending,
+        workers,
+        changes,
+        clock,
+        metrics,
+        alerts,
+        results: Budget::new(results::MAX_BYTES),
+        soft,
+        done,
+        freed,
+    };
     let mut stage =
         Stage { store, processor, queue, in_flight: 0, budget, next_claim: Duration::ZERO, drained };
 
@@ -194,14 +210,7 @@ pub async fn run(parts: Parts, shutdown: Shutdown) {
         }
         stage.give_work().await;
     }
-    runs.close();
-    while let Some(run) = runs.recv().await {
-        batch.push(run);
-    }
-    batch.append(&mut stage.queue.drain());
-    stage.release(batch.iter().map(RunLease::from).collect()).await;
-    // The committer ends when the last job has reported.
-    drop(stage);
+    stage.give_back(runs, batch).await;
     tokio::select! {
         _ = committing => {}
         () = shutdown.hard.cancelled() => tracing::warn!("runs under way are dropped here"),
@@ -223,6 +232,17 @@ struct Stage {
 }
 
 impl Stage {
+    /// Gives back every run that was not begun. The committer ends when the last job has
+    /// reported.
+    async fn give_back(mut self, mut runs: mpsc::Receiver<Run>, mut waiting: Vec<Run>) {
+        runs.close();
+        while let Some(run) = runs.recv().await {
+            waiting.push(run);
+        }
+        waiting.append(&mut self.queue.drain());
+        self.release(waiting.iter().map(RunLease::from).collect()).await;
+    }
+
     /// How many runs may be taken in.
     fn room(&self) -> usize {
         if self.queue.is_open() { MAX_IN_FLIGHT.saturating_sub(self.in_flight).min(MAX_INTAKE) } else { 0 }
@@ -261,8 +281,11 @@ impl Stage {
         }
     }
 
+    /// Not while too much waits for its commit: every commit asks again.
     async fn give_work(&mut self) {
-        while let Some(job) = self.queue.next_job() {
+        while self.processor.results.left() > 0
+            && let Some(job) = self.queue.next_job()
+        {
             self.processor.submit(job).await;
         }
     }

@@ -104,7 +104,7 @@ pub(super) fn process(run: &Run, route: &Route, now: Millis, calls: &mut dyn Ste
 
 impl Pipeline<'_> {
     fn all_steps(&mut self, calls: &mut dyn StepCalls) -> Result<Vec<Draft>, RunEnd> {
-        let mut drafts = vec![Draft::of(&self.run.event)];
+        let mut drafts = vec![Draft::of(&self.run.event, self.route)];
         for step in &self.route.steps {
             let mut next = Vec::with_capacity(drafts.len());
             let mut kept = Vec::with_capacity(drafts.len());

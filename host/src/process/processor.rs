@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::alerts::{self, Alert, Alerts};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{Route, Run, StateChanges, Step, StepRecord, StepVerdict};
@@ -20,6 +21,7 @@ use super::overlay::touched;
 use super::pending::Pending;
 use super::pipeline::{self, Processed, Ran, StepCalls};
 use super::queue::{Job, JobEnd};
+use super::results::Kept;
 use super::{Changes, Done, Routes};
 
 /// A job that has taken this long begins no further run: its worker is asked for by
@@ -39,6 +41,8 @@ pub(super) struct Processor {
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) alerts: Alerts,
+    /// Bytes of results that are not committed.
+    pub(super) results: Budget,
     /// Begin no further run.
     pub(super) soft: CancellationToken,
     pub(super) done: mpsc::UnboundedSender<Vec<Done>>,
@@ -72,6 +76,7 @@ impl Processor {
         let mut begun = 0;
         while !self.soft.is_cancelled()
             && took() < JOB_TIME
+            && (begun == 0 || self.results.left() > 0)
             && let Some(run) = runs.next()
         {
             begun += 1;
@@ -98,11 +103,11 @@ impl Processor {
             }
             if result.state == StateChanges::default() {
                 self.alert(&run, &result.steps);
-                return Some(Done { run, result, saw: seen.saw });
+                return Some(self.finished(run, result, seen));
             }
             let send = |result: RunResult| {
                 self.alert(&run, &result.steps);
-                let _ = self.done.send(vec![Done { run: run.clone(), result, saw: seen.saw }]);
+                let _ = self.done.send(vec![self.finished(run.clone(), result, seen)]);
             };
             let Err(result) = self.pending.publish(result, alone.as_ref(), send) else { return None };
             self.metrics.run(&run.route, "repeat");
@@ -111,6 +116,11 @@ impl Processor {
                 alone_with.append(&mut touched(&result.state));
             }
         }
+    }
+
+    fn finished(&self, run: Run, result: RunResult, seen: &Snapshot) -> Done {
+        let kept = Kept::new(&self.results, &result);
+        Done { run, result, saw: seen.saw, kept }
     }
 
     /// A bug in the gateway fails its run, where it can be seen, and no other.
