@@ -187,13 +187,13 @@ mod tests {
     use crate::clock::{Clock, Random};
     use crate::deliver::{Board, Deliver, Destination, EgressPolicy, Targets};
     use crate::lifecycle::Shutdown;
-    use crate::model::{Attempt, DeliveryId, Event, EventId, Message, Millis, OnDead, Run};
+    use crate::model::{Attempt, DeliveryId, Event, EventId, Message, Millis, OnDead, Run, Secret};
     use crate::plugin::Judge;
     use crate::store::{
         Accepted, AttemptRecord, Backlog, Commanded, Committed, DeliveryCommand, DeliveryFilter,
         DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
-        NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease, RunResult,
-        StateValue, Store, Tidied,
+        LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease,
+        RunResult, StateValue, Store, Tidied,
     };
 
     fn targets(names: &[&str]) -> Arc<Targets> {
@@ -298,6 +298,18 @@ mod tests {
             _: DestinationCommand,
         ) -> Result<DestinationState, StoreError> {
             Err(StoreError::Closed)
+        }
+
+        async fn learn_secret(&self, _: &str, _: &Secret) -> Result<(), StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn forget_secrets(&self, _: &str) -> Result<usize, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        async fn learnt_secrets(&self) -> Result<Vec<LearntSecret>, StoreError> {
+            Ok(Vec::new())
         }
 
         async fn settle_lines(&self, _: &str, _: OnDead, _: usize) -> Result<bool, StoreError> {

@@ -170,6 +170,7 @@ pub struct Targets {
     all: HashMap<String, Target>,
     /// Each once, however many destinations share it.
     transports: Vec<Arc<Transport>>,
+    egress: Egress,
 }
 
 #[derive(Debug)]
@@ -237,7 +238,12 @@ impl Targets {
             let name = destination.name.clone();
             all.insert(name, Target { destination: Arc::new(destination), transport });
         }
-        Ok(Self { all, transports })
+        Ok(Self { all, transports, egress: egress.clone() })
+    }
+
+    /// What holds for every outbound call.
+    pub const fn egress(&self) -> &Egress {
+        &self.egress
     }
 
     /// The destination of that name.

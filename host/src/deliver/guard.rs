@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::cidr::Cidr;
 use super::special::{METADATA, carried, is_local_nat64, is_metadata, special};
+use crate::model::Cidr;
 
 /// Which networks are open beside the public internet, which are closed, and what else
 /// an outbound call must be.

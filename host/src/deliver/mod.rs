@@ -28,18 +28,19 @@
 //! (a setup)   └─► connector: resolver ──► guard ──► the proxy is asked ──► TLS by name
 //! ```
 //!
-//! Nothing outside `transport` sends a delivery.
+//! Nothing outside `transport` sends a delivery. What the gateway asks of others for itself,
+//! the keys that providers publish, goes the same way ([`OutsideClient`]).
 
 mod admission;
 mod attempt;
 mod board;
 mod breaker;
-mod cidr;
 mod claimer;
 mod classify;
 mod connector;
 mod destination;
 mod dialled;
+mod fetch;
 mod guard;
 mod hold;
 mod judgement;
@@ -68,8 +69,8 @@ mod worker;
 
 pub use board::{Board, Standing, StandingState};
 pub use breaker::{BreakerPolicy, BreakerPolicyError};
-pub use cidr::{Cidr, CidrError};
 pub use destination::{Destination, DestinationError, MAX_CONCURRENCY, MAX_TIMEOUT, Targets, TargetsError};
+pub use fetch::{FetchFailure, OutsideClient};
 pub use guard::{EgressOverride, EgressPolicy, Refusal};
 pub use post::{Answer, PostError, Poster};
 pub use proxy::{Proxy, ProxyConfigError};

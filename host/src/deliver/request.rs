@@ -1,6 +1,6 @@
 //! The headers of an attempt. Pure.
 
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::model::{Delivery, Header, MASK, Millis};
@@ -48,12 +48,18 @@ pub(super) fn headers(delivery: &Delivery, destination: &Destination, at: Millis
     map
 }
 
-/// What comes from the event, unless a step removed it: the content type, which
-/// belongs to the body, and what the destination forwards.
+/// What comes from the event, unless a step removed it: the content type and encoding,
+/// which belong to the body, and what the destination forwards.
 fn carry(map: &mut HeaderMap, delivery: &Delivery, forward: &[HeaderName]) {
     let (event, message) = (&delivery.event, &delivery.message);
     let removed = |name: &str| message.remove_headers.iter().any(|r| r == name);
-    for name in forward.iter().filter(|name| !removed(name.as_str()) && !Header::is_reserved(name.as_str())) {
+    let forwards = |name: &&HeaderName| {
+        !removed(name.as_str()) && !Header::is_reserved(name.as_str()) && *name != CONTENT_ENCODING
+    };
+    // How the body is compressed, as long as it is the body that was sent.
+    let as_sent = message.body.is_none() && !removed(CONTENT_ENCODING.as_str());
+    let coding = as_sent.then_some(&CONTENT_ENCODING);
+    for name in forward.iter().filter(forwards).chain(coding) {
         let values = event.headers.iter().filter(|h| h.name == name.as_str() && h.value != MASK);
         for (i, header) in values.enumerate() {
             put(map, name.clone(), &header.value, i > 0);
@@ -216,6 +222,25 @@ mod tests {
         for absent in ["x-c", "x-masked", "x-unlisted", "x-bad", "content-length"] {
             assert!(!map.contains_key(absent), "{absent}");
         }
+    }
+
+    #[test]
+    fn the_encoding_goes_with_the_bytes_that_were_sent_and_with_no_others() {
+        let mut destination = destination();
+        let of = |destination: &Destination, message| {
+            let map = headers(&delivery(&[("content-encoding", "gzip")], message), destination, Millis(0));
+            map.get("content-encoding").map(|value| value.to_str().unwrap().to_owned())
+        };
+        let other = || Message { body: Some(Bytes::from_static(b"{}")), ..Message::default() };
+        let own = Message { set_headers: vec![header("content-encoding", "br")], ..other() };
+        let removed = Message { remove_headers: vec!["content-encoding".into()], ..Message::default() };
+        assert_eq!(of(&destination, Message::default()).as_deref(), Some("gzip"));
+        assert_eq!(of(&destination, own).as_deref(), Some("br"));
+        assert_eq!(of(&destination, removed), None);
+        assert_eq!(of(&destination, other()), None);
+        destination.forward_headers = vec![CONTENT_ENCODING];
+        assert_eq!(of(&destination, Message::default()).as_deref(), Some("gzip"));
+        assert_eq!(of(&destination, other()), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::cidr::Cidr;
+use crate::model::Cidr;
 
 /// Whether a cloud provider hands out a machine's credentials there, or commands it.
 pub(super) fn is_metadata(address: IpAddr) -> bool {

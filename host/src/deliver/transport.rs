@@ -1,6 +1,5 @@
 //! One HTTP exchange: the only place that sends anything.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,21 +147,30 @@ impl Transport {
     }
 
     async fn exchange(&self, request: Request) -> Exchange {
+        match self.answer(request).await {
+            Ok(response) => read(response).await,
+            Err((kind, detail)) => Exchange::failed(kind, detail),
+        }
+    }
+
+    /// The head of an answer, whose body is still to be read; or why there is none. The
+    /// caller has judged the URL, and sets a time limit.
+    pub(super) async fn answer(&self, request: Request) -> Result<Response, (AttemptError, String)> {
         match &self.way {
-            Way::Straight(client) => match client.execute(request).await {
-                Ok(response) => read(response).await,
-                Err(error) => Exchange::unanswered(&error, otherwise(&error)),
-            },
+            Way::Straight(client) => {
+                client.execute(request).await.map_err(|error| classify(&error, otherwise(&error)))
+            }
             Way::Tunnelled(client) => {
-                let request = match request.try_into() {
-                    Ok(request) => request,
-                    Err(error) => return Exchange::unanswered(&error, AttemptError::Other),
-                };
-                match client.request(request).await {
-                    Ok(response) => read(response.map(Body::wrap).into()).await,
-                    Err(error) if error.is_connect() => Exchange::unanswered(&error, AttemptError::Connect),
-                    Err(error) => Exchange::unanswered(&error, AttemptError::Other),
-                }
+                let request = request.try_into().map_err(|error| {
+                    let error: reqwest::Error = error;
+                    classify(&error, AttemptError::Other)
+                })?;
+                let answer = client.request(request).await.map_err(|error| {
+                    let otherwise =
+                        if error.is_connect() { AttemptError::Connect } else { AttemptError::Other };
+                    classify(&error, otherwise)
+                })?;
+                Ok(answer.map(Body::wrap).into())
             }
         }
     }
@@ -221,11 +229,6 @@ impl Exchange {
         let outcome = Outcome::Error { kind, detail };
         let (headers, body, head) = (Vec::new(), Bytes::new(), HeaderMap::new());
         Self { outcome, address: None, retry_after: None, headers, body, head }
-    }
-
-    fn unanswered(error: &(dyn Error + 'static), otherwise: AttemptError) -> Self {
-        let (kind, detail) = classify(error, otherwise);
-        Self::failed(kind, detail)
     }
 }
 
