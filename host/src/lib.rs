@@ -19,6 +19,7 @@ pub mod admin;
 pub mod alerts;
 pub mod budget;
 pub mod config;
+pub mod learning;
 
 pub mod app;
 pub mod cli;

@@ -8,10 +8,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::{HeaderMap, Uri};
-use subtle::ConstantTimeEq;
 
 use super::problem::Problem;
 use crate::config::Secret;
+use crate::verify::compare;
 
 /// How a bearer token begins.
 const SCHEME: &[u8] = b"Bearer ";
@@ -54,7 +54,7 @@ fn has_token(headers: &HeaderMap, token: &Secret) -> bool {
     let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(SCHEME.len()));
     // The name of the scheme has no case (RFC 9110 §11.1).
     given.is_some_and(|(scheme, given)| {
-        scheme.eq_ignore_ascii_case(SCHEME) && given.ct_eq(token.expose().as_bytes()).into()
+        scheme.eq_ignore_ascii_case(SCHEME) && compare::equal(given, token.expose().as_bytes())
     })
 }
 

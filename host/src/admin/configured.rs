@@ -1,14 +1,10 @@
-//! `GET /api/v1/sources` and `GET /api/v1/routes`: what is in force.
+//! `GET /api/v1/routes`: what is in force.
 
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::Parts;
-
-pub(super) async fn sources(State(parts): State<Parts>) -> Json<Value> {
-    Json(json!({ "items": (parts.configured)().sources, "next": null }))
-}
 
 pub(super) async fn routes(State(parts): State<Parts>) -> Json<Value> {
     Json(json!({ "items": (parts.configured)().routes, "next": null }))

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::question::{self, EventWords};
 use super::{Parts, deliveries};
-use crate::model::{Event, EventId, format_rfc3339};
+use crate::model::{Coding, Event, EventId, format_rfc3339};
 use crate::store::{EventSummary, RunRecord};
 
 #[derive(Debug, Deserialize)]
@@ -97,19 +97,24 @@ fn event_file(event: &Event) -> Value {
             event.attributes.iter().map(|a| (a.name.clone(), json!(a.value))).collect();
         file["attributes"] = Value::Object(attributes);
     }
-    let (key, body) = body(event);
-    file[key] = body;
+    let (key, shown) = body(&event.body);
+    file[key] = shown;
+    // Beside the bytes as sent, what a step sees of them.
+    if let Some(Ok(decoded)) = Coding::of_headers(&event.headers).map(|coding| coding.decode(&event.body)) {
+        let (key, shown) = body(&decoded);
+        file["decoded"] = json!({ key: shown });
+    }
     file
 }
 
 /// The body as JSON only where that says the same: a text that reads back to the same
 /// bytes is shown as text otherwise, and anything else in base64.
-fn body(event: &Event) -> (&'static str, Value) {
-    match serde_json::from_slice::<Value>(&event.body) {
-        Ok(value) if serde_json::to_vec(&value).is_ok_and(|bytes| bytes == event.body) => ("body", value),
-        _ => match std::str::from_utf8(&event.body) {
+fn body(bytes: &[u8]) -> (&'static str, Value) {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) if serde_json::to_vec(&value).is_ok_and(|same| same == bytes) => ("body", value),
+        _ => match std::str::from_utf8(bytes) {
             Ok(text) => ("body_text", json!(text)),
-            Err(_) => ("body_base64", json!(BASE64_STANDARD.encode(&event.body))),
+            Err(_) => ("body_base64", json!(BASE64_STANDARD.encode(bytes))),
         },
     }
 }
@@ -150,10 +155,10 @@ mod tests {
 
     #[test]
     fn bodies_are_shown_so_that_the_bytes_can_be_made_again() {
-        assert_eq!(body(&event(br#"{"b":1,"a":2}"#)), ("body", json!({"b": 1, "a": 2})));
-        assert_eq!(body(&event(br#"{"a": 1}"#)), ("body_text", json!(r#"{"a": 1}"#)));
-        assert_eq!(body(&event(b"plain")), ("body_text", json!("plain")));
-        assert_eq!(body(&event(&[0xff])), ("body_base64", json!("/w==")));
+        assert_eq!(body(br#"{"b":1,"a":2}"#), ("body", json!({"b": 1, "a": 2})));
+        assert_eq!(body(br#"{"a": 1}"#), ("body_text", json!(r#"{"a": 1}"#)));
+        assert_eq!(body(b"plain"), ("body_text", json!("plain")));
+        assert_eq!(body(&[0xff]), ("body_base64", json!("/w==")));
     }
 
     #[test]

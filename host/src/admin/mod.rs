@@ -12,6 +12,7 @@ mod plugins;
 mod problem;
 mod question;
 mod replay;
+mod sources;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,9 +22,10 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Random};
+use crate::learning::Windows;
 use crate::metrics::Metrics;
-use crate::store::{NewRun, Store};
+use crate::store::{NewRun, Store, StoreError};
 
 pub use access::Access;
 
@@ -31,6 +33,10 @@ pub use access::Access;
 pub type RunsFor = Arc<dyn Fn(&str, Option<&str>) -> Vec<NewRun> + Send + Sync>;
 /// From a name to a JSON object.
 pub type Standing = Arc<dyn Fn(&str) -> Option<serde_json::Value> + Send + Sync>;
+
+/// Drops what a source has learnt; ends with how many secrets that were.
+pub type Forget =
+    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<usize, StoreError>> + Send>> + Send + Sync>;
 
 /// Ends when the plugins folder has been looked at.
 pub type ReloadPlugins = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -59,8 +65,14 @@ pub struct Parts {
     pub ring_deliveries: Arc<dyn Fn() + Send + Sync>,
     /// Tells that deliveries were taken back, which may be queued in memory.
     pub recall: Arc<dyn Fn() + Send + Sync>,
+    /// In which handshakes may hand over secrets.
+    pub windows: Arc<Windows>,
+    /// Drops what a source has learnt.
+    pub forget: Forget,
     /// What `2h` ago is counted from.
     pub clock: Clock,
+    /// Tickets.
+    pub random: Random,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Who may ask.
@@ -91,7 +103,9 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/deliveries/{id}", get(deliveries::show))
         .route("/api/v1/deliveries/{id}/retry", post(commands::retry))
         .route("/api/v1/deliveries/{id}/cancel", post(commands::cancel))
-        .route("/api/v1/sources", get(configured::sources))
+        .route("/api/v1/sources", get(sources::list))
+        .route("/api/v1/sources/{name}/arm", post(sources::arm).get(sources::window))
+        .route("/api/v1/sources/{name}/forget", post(sources::forget))
         .route("/api/v1/routes", get(configured::routes))
         .route("/api/v1/destinations", get(destinations::list))
         .route("/api/v1/destinations/{name}/pause", post(destinations::pause))

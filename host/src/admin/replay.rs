@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn only_routes_that_take_an_event_can_be_chosen() {
-        let run = |name: &str| NewRun { route: name.into(), ordered: false };
+        let run = |name: &str| NewRun { route: name.into(), ordered: false, dead: None };
         let names = |wanted: Option<&[&str]>, takes: &[&str]| {
             let wanted: Option<Vec<String>> = wanted.map(|w| w.iter().map(|&name| name.into()).collect());
             choose(takes.iter().map(|&name| run(name)).collect(), wanted.as_deref())

@@ -8,13 +8,15 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
+
+use super::paced::Pace;
 
 /// How long a sender may take to notice.
 const TIME: Duration = Duration::from_secs(2);
@@ -22,18 +24,20 @@ const TIME: Duration = Duration::from_secs(2);
 const BYTES: usize = 32 << 20;
 
 /// A stream whose shutdown lingers.
-pub(super) struct Lingering {
-    stream: TcpStream,
+pub(super) struct Lingering<S> {
+    stream: S,
     /// A gateway that stops waits for nobody's rest.
     stopping: CancellationToken,
+    /// Says whether one that makes room has a rest.
+    pace: Arc<Pace>,
     /// Set once the writing half is closed.
     until: Option<Pin<Box<Sleep>>>,
     left: usize,
 }
 
-impl Lingering {
-    pub(super) fn new(stream: TcpStream, stopping: CancellationToken) -> Self {
-        Self { stream, stopping, until: None, left: BYTES }
+impl<S: AsyncRead + Unpin> Lingering<S> {
+    pub(super) fn new(stream: S, stopping: CancellationToken, pace: Arc<Pace>) -> Self {
+        Self { stream, stopping, pace, until: None, left: BYTES }
     }
 
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -52,7 +56,7 @@ impl Lingering {
     }
 }
 
-impl AsyncRead for Lingering {
+impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -62,7 +66,7 @@ impl AsyncRead for Lingering {
     }
 }
 
-impl AsyncWrite for Lingering {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -89,7 +93,8 @@ impl AsyncWrite for Lingering {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         }
         let until = this.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(TIME)));
-        if this.stopping.is_cancelled() || until.as_mut().poll(cx).is_ready() {
+        let is_cut = this.stopping.is_cancelled() || this.pace.is_given_up();
+        if is_cut || until.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         this.poll_discard(cx).map(Ok)

@@ -1,15 +1,20 @@
 //! The composition root: the one place that knows which store, which threads and which
 //! channels a gateway is made of.
 
+mod crowd;
+mod descriptors;
 mod herald;
 mod janitor;
 mod linger;
 mod monitor;
+mod outside;
+mod paced;
 mod parts;
 mod reload;
 mod serve;
 mod shown;
 mod state;
+mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -28,16 +33,21 @@ use crate::alerts::Alerts;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::deliver::{Board, Targets};
-use crate::ingest::Gate;
+use crate::ingest::{Gate, Learnt};
+use crate::learning::Windows;
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
 use crate::plugin::{self, PluginHost, StateReader};
 use crate::process::Changes;
 use crate::store::{SqliteOptions, SqliteStore, Store};
 
+pub use outside::Surroundings;
+
+use outside::KeyFetcher;
 use parts::Stages;
 use reload::{Refused, Reloader, State};
 use state::StoredState;
+use tls::Certificates;
 
 pub(crate) use reload::refused_uses;
 
@@ -61,22 +71,25 @@ pub struct App {
 
 impl App {
     /// Opens the store, loads the plugins, binds both ports and starts the stages.
-    pub async fn start(config: Config, clock: Clock, random: Random) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let Surroundings { clock, random, fetcher } = surroundings;
+        let places = descriptors::places(config.server.max_connections, descriptors::raise());
         let metrics = Arc::new(Metrics::new());
         let shutdown = Shutdown::new();
         let listener = bind(config.server.listen).await?;
         let admin_listener = bind(config.server.admin_listen).await?;
         let (listen, admin_listen) = (listener.local_addr()?, admin_listener.local_addr()?);
         let store = open_store(&config, &clock, &random, &metrics)?;
+        let windows = Arc::<Windows>::default();
+        let learnt = Learnt::open(store.clone(), windows.clone(), clock.clone()).await?;
         let (plugins, state) = open_plugins(&config, &store, &clock, &random, &metrics)?;
         let problems = plugins.scan(&config.plugin_configs()).problems;
-        for Refused { used, problem } in refused_uses(&plugins, &config) {
-            tracing::error!("{problem}; {}", used.meanwhile());
-        }
-
+        report_refused(&plugins, &config);
         let (targets, targets_in_force) =
             watch::channel(Arc::new(Targets::new(config.destinations.clone(), config.egress.clone())?));
+        let certificates = config.server.tls.as_ref().map(Certificates::new);
         let reloader = Arc::new(Reloader {
+            certificates,
             file: config.file.clone(),
             door: Arc::new(ArcSwap::new(config.front_door.clone())),
             routes: Arc::new(ArcSwap::new(config.routes.clone())),
@@ -102,11 +115,15 @@ impl App {
         let board = Board::new(targets_in_force.clone(), clock.clone());
         let mut parts = Stages {
             config,
+            places,
             clock,
             random,
             metrics,
             alerts,
             board,
+            fetcher: fetcher.unwrap_or_else(|| Arc::new(KeyFetcher::new(targets_in_force.clone()))),
+            windows,
+            learnt,
             store,
             state,
             gate,
@@ -204,6 +221,13 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// The plugin room, and the store as plugins read it.
+/// Says which uses of plugins are refused, and what happens meanwhile.
+fn report_refused(plugins: &PluginHost, config: &Config) {
+    for Refused { used, problem } in refused_uses(plugins, config) {
+        tracing::error!("{problem}; {}", used.meanwhile());
+    }
+}
+
 fn open_plugins(
     config: &Config,
     store: &Arc<dyn Store>,

@@ -9,10 +9,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::descriptors::Places;
 use super::herald::Herald;
 use super::janitor::Janitor;
 use super::monitor::Monitor;
 use super::reload::Reloader;
+use super::serve::Service;
 use super::{serve, shown};
 use crate::admin;
 use crate::alerts::{Alert, Alerts};
@@ -20,7 +22,8 @@ use crate::budget::Budget;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::deliver::{self, Board, Deliver, Targets};
-use crate::ingest::{self, Gate, RunHandoff};
+use crate::ingest::{self, Fetcher, Gate, Learnt, RunHandoff};
+use crate::learning::Windows;
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
 use crate::plugin::{Judge, Settle, StateReader, Watcher, Workers};
@@ -35,12 +38,19 @@ const WORKER_QUEUE: usize = 64;
 /// What the parts are started from.
 pub(super) struct Stages {
     pub(super) config: Config,
+    pub(super) places: Places,
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) metrics: Arc<Metrics>,
     pub(super) alerts: Alerts,
     /// How destinations stand.
     pub(super) board: Board,
+    /// Gets the keys that providers publish.
+    pub(super) fetcher: Arc<dyn Fetcher>,
+    /// In which handshakes may hand over secrets.
+    pub(super) windows: Arc<Windows>,
+    /// What they handed over.
+    pub(super) learnt: Arc<Learnt>,
     pub(super) store: Arc<dyn Store>,
     /// The store as plugins read it.
     pub(super) state: Arc<dyn StateReader>,
@@ -90,12 +100,19 @@ impl Stages {
             handoff,
             gate: self.gate.clone(),
             judge: judge("verify"),
+            fetcher: self.fetcher.clone(),
+            learnt: self.learnt.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             metrics: self.metrics.clone(),
             alerts: self.alerts.clone(),
         });
-        self.spawn("front door", serve::serve(listener, router, self.shutdown.clone()));
+        let mut service = Service::new(router, self.places.door, &self.config.server);
+        if let Some(certificates) = &reloader.certificates {
+            service.tls = Some(certificates.acceptor()?);
+            self.spawn("certificate watch", certificates.clone().watch(self.shutdown.clone()));
+        }
+        self.spawn("front door", serve::serve(listener, service, self.shutdown.clone()));
 
         let processing = process::Parts {
             store: self.store.clone(),
@@ -166,6 +183,7 @@ impl Stages {
         let plugins = reloader.plugins.clone();
         let (in_force, folder, door) = (reloader.clone(), reloader.clone(), reloader.door.clone());
         let (run_bell, delivery_bell) = (self.run_bell.clone(), self.delivery_bell.clone());
+        let learnt = self.learnt.clone();
         let (board, recall) = (self.board.clone(), self.recall.clone());
         let router = admin::router(admin::Parts {
             store: self.store.clone(),
@@ -195,11 +213,18 @@ impl Stages {
             ring_runs: Arc::new(move || run_bell.notify_one()),
             ring_deliveries: Arc::new(move || delivery_bell.notify_one()),
             recall: Arc::new(move || recall.notify_one()),
+            windows: self.windows.clone(),
+            forget: Arc::new(move |source| {
+                let learnt = learnt.clone();
+                Box::pin(async move { learnt.forget(&source).await })
+            }),
             clock: self.clock.clone(),
+            random: self.random.clone(),
             metrics: self.metrics.clone(),
             access: reloader.access.clone(),
         });
-        self.spawn("admin side", serve::serve(listener, router, self.shutdown.clone()));
+        let service = Service::new(router, self.places.admin, &self.config.server);
+        self.spawn("admin side", serve::serve(listener, service, self.shutdown.clone()));
     }
 
     /// Reloads when the file or the folder has changed and settled.

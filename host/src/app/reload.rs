@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
+use super::tls::Certificates;
 use crate::admin::Access;
 use crate::config::{self, Config, PluginUse, Problem, Problems};
 use crate::deliver::Targets;
@@ -24,6 +25,8 @@ pub(super) struct Reloader {
     pub(super) routes: Arc<ArcSwap<Routes>>,
     pub(super) targets: watch::Sender<Arc<Targets>>,
     pub(super) settings: watch::Sender<config::Store>,
+    /// Of a front door that speaks TLS.
+    pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) plugins: Arc<PluginHost>,
     pub(super) changes: Changes,
     pub(super) access: Arc<Access>,
@@ -88,7 +91,11 @@ impl Reloader {
         self.targets.send_replace(Arc::new(targets));
         self.settings.send_replace(next.store.clone());
         self.routes.store(next.routes.clone());
+        next.front_door.continue_from(&self.door.load());
         self.door.store(next.front_door.clone());
+        if let (Some(certificates), Some(files)) = (&self.certificates, &next.server.tls) {
+            certificates.follow(files);
+        }
         // The port stays as it is until a restart, and one beyond loopback keeps a token.
         if next.server.admin_token.is_some() || self.access.loopback {
             self.access.token.store(next.server.admin_token.clone().map(Arc::new));
