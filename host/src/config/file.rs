@@ -37,6 +37,12 @@ pub(super) struct Server {
     pub(super) admin_token: Option<Text>,
     pub(super) max_body: Option<Size>,
     pub(super) read_timeout: Option<Span>,
+    pub(super) max_connections: Option<Spanned<usize>>,
+    pub(super) header_timeout: Option<Spanned<Span>>,
+    pub(super) idle_timeout: Option<Spanned<Span>>,
+    pub(super) trusted_proxies: Vec<Text>,
+    pub(super) tls_cert: Option<Text>,
+    pub(super) tls_key: Option<Text>,
     pub(super) shutdown_grace: Option<Span>,
     pub(super) public_url: Option<Text>,
 }
@@ -160,12 +166,25 @@ pub(super) struct Source {
     pub(super) secrets: Vec<Text>,
     pub(super) verify: Option<Spanned<VerifyConfig>>,
     pub(super) public_url: Option<Text>,
+    pub(super) public_key: Option<Text>,
+    pub(super) audience: Option<Text>,
+    pub(super) pin_algorithm: Option<Text>,
+    pub(super) secondary_secret: Option<Text>,
+    pub(super) verify_token: Option<Text>,
     pub(super) dedupe: Option<Span>,
     pub(super) dedupe_key: Option<Text>,
     pub(super) rate_limit: Option<Rate>,
+    pub(super) max_body: Option<Size>,
+    pub(super) allow_from: Vec<Text>,
+    pub(super) schema: Option<Spanned<SchemaFiles>>,
+    pub(super) on_invalid: Option<Text>,
     pub(super) methods: Option<Spanned<Vec<Text>>>,
     pub(super) reply: Option<Spanned<Reply>>,
 }
+
+/// `"orders.json"`, or a table from patterns of types to files.
+#[derive(Debug)]
+pub(super) struct SchemaFiles(pub(super) BTreeMap<String, String>);
 
 /// The answer to an accepted request, where a provider wants another than JSON.
 #[derive(Debug, Deserialize)]
@@ -309,6 +328,19 @@ impl WordOrTable for Classify {
     }
 }
 
+impl WordOrTable for SchemaFiles {
+    type Table = BTreeMap<String, String>;
+    const FORMS: &str = "a file, or { \"orders/create\" = \"order.json\", \"*\" = \"other.json\" }";
+
+    fn from_word(file: &str) -> Self {
+        Self(BTreeMap::from([("*".to_owned(), file.to_owned())]))
+    }
+
+    fn from_table(files: Self::Table) -> Self {
+        Self(files)
+    }
+}
+
 impl WordOrTable for OnError {
     type Table = RetryTable;
     const FORMS: &str = "\"dead\", \"drop\", \"pass\", or { retry = [\"1s\"], then = \"dead\" }";
@@ -329,6 +361,12 @@ impl<'de> Deserialize<'de> for Step {
 }
 
 impl<'de> Deserialize<'de> for Classify {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SchemaFiles {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         word::deserialize(deserializer)
     }

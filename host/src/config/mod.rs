@@ -4,6 +4,7 @@
 //! another one.
 
 mod file;
+mod locate;
 mod problem;
 mod resolve;
 mod secret;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::deliver::{Destination, Egress};
-use crate::ingest::FrontDoor;
+use crate::ingest::{Certificate, FrontDoor};
 use crate::plugin::PluginSettings;
 use crate::process::Routes;
 use crate::store::{Retention, Synchronous};
@@ -58,7 +59,7 @@ pub struct Config {
 }
 
 /// `[server]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Server {
     /// Where webhooks come in.
     pub listen: SocketAddr,
@@ -70,8 +71,27 @@ pub struct Server {
     pub max_body: usize,
     /// For a body, from its first byte to its last.
     pub read_timeout: Duration,
+    /// Connections at once, of each port.
+    pub max_connections: usize,
+    /// For a request's head, from its first byte to its last.
+    pub header_timeout: Duration,
+    /// Between two requests of a connection.
+    pub idle_timeout: Duration,
+    /// Where the front door speaks TLS.
+    pub tls: Option<TlsFiles>,
     /// What attempts in flight get when the gateway stops.
     pub shutdown_grace: Duration,
+}
+
+/// A certificate to serve, and the files that it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, PEM.
+    pub cert: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// What was in them.
+    pub certificate: Certificate,
 }
 
 /// `[store]`.
@@ -136,10 +156,21 @@ impl Config {
     /// says it again.
     #[must_use]
     pub fn without_restart(&self, next: Self) -> Self {
-        let Server { listen, admin_listen, .. } = self.server;
+        let Server { listen, admin_listen, max_connections, header_timeout, idle_timeout, .. } = self.server;
+        // Whether it is spoken stays as it is; with what certificate does not.
+        let tls = self.server.tls.as_ref().map(|before| next.server.tls.as_ref().unwrap_or(before).clone());
+        let server = Server {
+            listen,
+            admin_listen,
+            max_connections,
+            header_timeout,
+            idle_timeout,
+            tls,
+            ..next.server
+        };
         let PluginSettings { dir, cache_dir, workers, .. } = self.plugins.clone();
         Self {
-            server: Server { listen, admin_listen, ..next.server },
+            server,
             store: Store { path: self.store.path.clone(), synchronous: self.store.synchronous, ..next.store },
             log: self.log.clone(),
             plugins: PluginSettings { dir, cache_dir, workers, ..next.plugins },
@@ -149,8 +180,18 @@ impl Config {
 
     /// The settings in which `next` differs and that only a restart changes.
     pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
-        let Server { listen, admin_listen, admin_token: _, max_body: _, read_timeout: _, shutdown_grace: _ } =
-            &self.server;
+        let Server {
+            listen,
+            admin_listen,
+            admin_token: _,
+            max_body: _,
+            read_timeout: _,
+            max_connections,
+            header_timeout,
+            idle_timeout,
+            tls,
+            shutdown_grace: _,
+        } = &self.server;
         let mut names = Vec::new();
         let mut differs = |name, differs: bool| {
             if differs {
@@ -159,6 +200,10 @@ impl Config {
         };
         differs("server.listen", *listen != next.server.listen);
         differs("server.admin_listen", *admin_listen != next.server.admin_listen);
+        differs("server.max_connections", *max_connections != next.server.max_connections);
+        differs("server.header_timeout", *header_timeout != next.server.header_timeout);
+        differs("server.idle_timeout", *idle_timeout != next.server.idle_timeout);
+        differs("server.tls_cert", tls.is_some() != next.server.tls.is_some());
         differs("store.url", self.store.path != next.store.path);
         differs("store.synchronous", self.store.synchronous != next.store.synchronous);
         differs("[log]", self.log != next.log);
@@ -179,4 +224,8 @@ fn read(file: &Path) -> Result<String, Problems> {
 #[cfg(test)]
 mod reach_tests;
 #[cfg(test)]
+mod serving_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verify_tests;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::locate::locate;
+
 /// One error or warning, at its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -59,6 +61,11 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         Self { file, text, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Where the key of that path is, or as much of the path as there is.
+    pub(super) fn locate(&self, path: &[&str]) -> Option<Range<usize>> {
+        locate(self.text, path)
     }
 
     pub(super) fn error(&mut self, span: Option<Range<usize>>, message: impl Into<String>, remedy: &str) {

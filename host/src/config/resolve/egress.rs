@@ -7,7 +7,8 @@ use toml::Spanned;
 use super::Context;
 use crate::config::file::{self, Text};
 use crate::config::secret::Secret;
-use crate::deliver::{Cidr, Destination, Egress, EgressOverride, EgressPolicy, Proxy, ProxyConfigError};
+use crate::deliver::{Destination, Egress, EgressOverride, EgressPolicy, Proxy, ProxyConfigError};
+use crate::model::Cidr;
 
 /// Where a DNS server listens if nothing is said.
 const DNS_PORT: u16 = 53;
@@ -80,7 +81,7 @@ pub(super) fn proxy(context: &mut Context<'_>, url: &Text, auth: Option<&Text>) 
     }
 }
 
-fn networks(context: &mut Context<'_>, texts: &[Text]) -> Vec<Cidr> {
+pub(super) fn networks(context: &mut Context<'_>, texts: &[Text]) -> Vec<Cidr> {
     let mut networks = Vec::with_capacity(texts.len());
     for text in texts {
         match text.get_ref().parse() {

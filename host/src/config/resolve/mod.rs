@@ -1,12 +1,17 @@
 //! From what is written to what is in force: defaults filled in, names resolved,
 //! secrets read, every rule checked, all problems collected.
 
+mod addresses;
+mod checks;
 mod destinations;
 mod egress;
 mod named;
 mod plugins;
+mod registered;
 mod routes;
+mod schemas;
 mod server;
+mod serving;
 mod sources;
 mod transport;
 
@@ -24,6 +29,7 @@ pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, Problems> {
     let base = path.parent().unwrap_or(Path::new(""));
     let mut context = Context { report, base };
     let server = server::server(&mut context, &file.server);
+    let trusted_proxies = addresses::senders(&mut context, &file.server.trusted_proxies);
     let store = server::store(&mut context, &file.store);
     let log = server::log(&mut context, &file.log);
     let plugins = plugins::plugins(&mut context, &file, &store);
@@ -41,6 +47,7 @@ pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, Problems> {
         routes: routes.clone(),
         max_body: server.max_body,
         read_timeout: server.read_timeout,
+        trusted_proxies,
     };
     Ok(Config {
         file: path.to_owned(),

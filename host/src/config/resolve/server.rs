@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Context;
+use super::{Context, serving};
 use crate::config::file::{self, Text};
 use crate::config::{Log, Server, Store};
 use crate::store::{Retention, Synchronous};
@@ -13,6 +13,8 @@ const LISTEN: &str = "127.0.0.1:8080";
 const ADMIN_LISTEN: &str = "127.0.0.1:8081";
 const MAX_BODY_BYTES: usize = 1 << 20;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 const STORE_PATH: &str = "data/hookloom.db";
 const MAX_BACKLOG: u64 = 1_000_000;
@@ -37,6 +39,10 @@ pub(super) fn server(context: &mut Context<'_>, file: &file::Server) -> Server {
         admin_token,
         max_body: file.max_body.map_or(MAX_BODY_BYTES, crate::config::units::Size::bytes),
         read_timeout: file.read_timeout.map_or(READ_TIMEOUT, |span| span.0),
+        max_connections: serving::max_connections(context, file.max_connections.as_ref()),
+        header_timeout: serving::timeout(context, file.header_timeout.as_ref(), HEADER_TIMEOUT),
+        idle_timeout: serving::timeout(context, file.idle_timeout.as_ref(), IDLE_TIMEOUT),
+        tls: serving::tls(context, file),
         shutdown_grace: file.shutdown_grace.map_or(SHUTDOWN_GRACE, |span| span.0),
     }
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use toml::Spanned;
 
-use super::{Context, named};
+use super::{Context, addresses, checks, named, registered, schemas};
 use crate::alerts;
 use crate::config::file::{self, File, Text};
 use crate::config::problem::did_you_mean;
 use crate::config::secret::Secret;
+use crate::config::units::Size;
 use crate::ingest::{Dedupe, DedupeBy, Reply, Source, SourceScheme};
 use crate::rate::{Rate, RateLimiter};
-use crate::verify::{self, Scheme, SchemeError};
+use crate::verify::{self, Preset, PresetDedupe, PresetReply, Scheme, SchemeError, Setup};
 
 /// How the scheme of a source that a plugin verifies begins.
 const PLUGIN: &str = "plugin:";
@@ -25,30 +26,38 @@ const DEDUPE_WINDOW: Duration = Duration::from_hours(24);
 
 pub(super) fn sources(context: &mut Context<'_>, file: &File) -> HashMap<String, Arc<Source>> {
     let mut sources = HashMap::new();
+    let base = file.server.public_url.as_ref();
+    let base = base.filter(|url| registered::check(context, url)).map(|url| url.get_ref().as_str());
     for (name, written) in &file.sources {
         context.checked_name("source", name);
         if name.get_ref() == alerts::SOURCE {
             let message = "the source \"hookloom\" is the gateway's own: alerts come from it";
             context.error(name.span(), message, "choose another name");
         }
-        if let Some(source) = source(context, file, name, written) {
+        if let Some(source) = source(context, base, name, written) {
             sources.insert(source.name.clone(), Arc::new(source));
         }
     }
     sources
 }
 
-fn source(context: &mut Context<'_>, file: &File, name: &Text, written: &file::Source) -> Option<Source> {
-    let public_url = match (&written.public_url, &file.server.public_url) {
-        (Some(own), _) => Some(own.get_ref().clone()),
-        (None, Some(base)) => Some(format!("{}/in/{}", base.get_ref().trim_end_matches('/'), name.get_ref())),
-        (None, None) => None,
+fn source(
+    context: &mut Context<'_>,
+    base: Option<&str>,
+    name: &Text,
+    written: &file::Source,
+) -> Option<Source> {
+    let public_url = match &written.public_url {
+        Some(own) => Some(own).filter(|own| registered::check(context, own)).map(|own| own.get_ref().clone()),
+        None => base.map(|base| registered::of_source(base, name.get_ref())),
     };
     let secrets: Vec<_> = written.secrets.iter().map(|secret| context.secret(secret, true)).collect();
     let secrets: Vec<Secret> = secrets.into_iter().collect::<Option<_>>()?;
-    let scheme = scheme(context, name, written, &secrets, public_url.is_some())?;
+    let extras = Extras::resolve(context, written)?;
+    let scheme = scheme(context, name, written, &secrets, &extras, public_url.is_some())?;
+    let preset = written.scheme.as_ref().and_then(|scheme| verify::preset(scheme.get_ref()));
     let methods = match &written.methods {
-        None => vec![Method::POST],
+        None => preset.map_or_else(|| vec![Method::POST], methods_of),
         Some(names) => {
             if names.get_ref().is_empty() {
                 context.error(
@@ -61,7 +70,7 @@ fn source(context: &mut Context<'_>, file: &File, name: &Text, written: &file::S
         }
     };
     let dedupe = Dedupe {
-        key: dedupe_key(context, written.dedupe_key.as_ref(), &scheme)?,
+        key: dedupe_key(context, written.dedupe_key.as_ref(), &scheme, preset)?,
         window: written.dedupe.map_or(DEDUPE_WINDOW, |span| span.0),
     };
     Some(Source {
@@ -69,13 +78,54 @@ fn source(context: &mut Context<'_>, file: &File, name: &Text, written: &file::S
         scheme,
         dedupe,
         methods,
+        allow_from: addresses::senders(context, &written.allow_from),
+        max_body: written.max_body.map(Size::bytes),
+        schemas: schemas::schemas(context, written),
         rate_limit: written.rate_limit.map(|rate| RateLimiter::new(Rate::per_second(rate.0))),
         public_url,
         reply: match &written.reply {
-            None => None,
+            None => preset.and_then(reply_of),
             Some(reply) => Some(self::reply(context, reply)?),
         },
     })
+}
+
+/// What single providers want beside secrets, each a secret or a text.
+struct Extras {
+    public_key: Option<Secret>,
+    audience: Option<Secret>,
+    pin_algorithm: Option<Secret>,
+    secondary_secret: Option<Secret>,
+    verify_token: Option<Secret>,
+}
+
+impl Extras {
+    fn resolve(context: &mut Context<'_>, written: &file::Source) -> Option<Self> {
+        let mut resolve = |text: &Option<Text>, is_secret| match text {
+            None => Some(None),
+            Some(text) => context.secret(text, is_secret).map(Some),
+        };
+        Some(Self {
+            public_key: resolve(&written.public_key, false)?,
+            audience: resolve(&written.audience, false)?,
+            pin_algorithm: resolve(&written.pin_algorithm, false)?,
+            secondary_secret: resolve(&written.secondary_secret, true)?,
+            verify_token: resolve(&written.verify_token, true)?,
+        })
+    }
+
+    fn exposed(&self) -> verify::Extras<'_> {
+        fn exposed(secret: Option<&Secret>) -> Option<&str> {
+            secret.map(Secret::expose)
+        }
+        verify::Extras {
+            public_key: exposed(self.public_key.as_ref()),
+            audience: exposed(self.audience.as_ref()),
+            pin_algorithm: exposed(self.pin_algorithm.as_ref()),
+            secondary_secret: exposed(self.secondary_secret.as_ref()),
+            verify_token: exposed(self.verify_token.as_ref()),
+        }
+    }
 }
 
 fn scheme(
@@ -83,6 +133,7 @@ fn scheme(
     name: &Text,
     written: &file::Source,
     secrets: &[Secret],
+    extras: &Extras,
     has_public_url: bool,
 ) -> Option<SourceScheme> {
     if let Some(scheme) = &written.scheme
@@ -100,13 +151,25 @@ fn scheme(
         return None;
     }
     let exposed: Vec<_> = secrets.iter().map(Secret::expose).collect();
-    let preset = written.scheme.as_ref().map(|scheme| scheme.get_ref().as_str());
     let verify = written.verify.as_ref().map(Spanned::get_ref);
-    match Scheme::compile(preset, verify, &exposed, has_public_url) {
+    let setup = Setup {
+        scheme: written.scheme.as_ref().map(|scheme| scheme.get_ref().as_str()),
+        verify,
+        secrets: &exposed,
+        resolved: Some(&checks::secrets(context, name.get_ref(), verify)?),
+        has_public_url,
+        extras: extras.exposed(),
+    };
+    match Scheme::compile(&setup) {
         Ok(scheme) => {
             if scheme.is_open() {
                 let message = format!("source \"{}\" accepts what anybody posts", name.get_ref());
                 context.warning(name.span(), message, "");
+            }
+            if scheme.lacks_verify_token() {
+                let message = format!("source \"{}\": `verify_token` is missing", name.get_ref());
+                let remedy = "set it to the text that you type in at the provider as verify token";
+                context.error(name.span(), message, remedy);
             }
             Some(SourceScheme::Own(Box::new(scheme)))
         }
@@ -117,7 +180,7 @@ fn scheme(
             };
             let remedy = remedy.map(|close| format!("did you mean \"{close}\"?")).unwrap_or_default();
             let message = format!("source \"{}\": {error}", name.get_ref());
-            let span = place(written, &error).unwrap_or_else(|| name.span());
+            let span = place(context, name, &error);
             context.error(span, message, &remedy);
             None
         }
@@ -141,27 +204,34 @@ fn plugin_scheme(
         let message = "`verify` spells out a scheme of the gateway's own, and this source has a plugin";
         context.error(verify.span(), message, "give the plugin its settings in `config`");
     }
+    let beside = [
+        &written.public_key,
+        &written.audience,
+        &written.pin_algorithm,
+        &written.secondary_secret,
+        &written.verify_token,
+    ];
+    for key in beside.into_iter().flatten() {
+        let message = "this key is for schemes of the gateway's own, and this source has a plugin";
+        context.error(key.span(), message, "give the plugin its settings in `config`");
+    }
     let config = written.config.as_ref().map(Spanned::get_ref);
     let named = named::plugin(context, scheme.span(), plugin, config)?;
     Some(SourceScheme::Plugin(Arc::new(named)))
 }
 
-/// Where the key is that an error is about.
-fn place(written: &file::Source, error: &SchemeError) -> Option<Range<usize>> {
+/// Where the key is that an error is about: of what the source itself does not say, its
+/// scheme or its name.
+fn place(context: &Context<'_>, name: &Text, error: &SchemeError) -> Range<usize> {
     let field = match error {
         SchemeError::Unknown { .. } => "scheme",
         SchemeError::Field { field, .. } => field,
     };
-    let (key, index) = field.split_once('[').unwrap_or((field, ""));
-    match key.split('.').next() {
-        Some("scheme") => written.scheme.as_ref().map(Spanned::span),
-        Some("secrets") => {
-            let index: usize = index.trim_end_matches(']').parse().unwrap_or(0);
-            written.secrets.get(index).map(Spanned::span)
-        }
-        Some("verify") => written.verify.as_ref().map(Spanned::span),
-        _ => None,
-    }
+    let own = |field: &str| {
+        let place = context.report.locate(&["sources", name.get_ref(), field]);
+        place.filter(|place| *place != name.span())
+    };
+    own(field).or_else(|| field.starts_with("verify").then(|| own("scheme")).flatten()).unwrap_or(name.span())
 }
 
 fn method(context: &mut Context<'_>, name: &Text) -> Option<Method> {
@@ -172,8 +242,32 @@ fn method(context: &mut Context<'_>, name: &Text) -> Option<Method> {
     method
 }
 
-fn dedupe_key(context: &mut Context<'_>, written: Option<&Text>, scheme: &SourceScheme) -> Option<DedupeBy> {
-    let Some(written) = written else { return Some(DedupeBy::Id) };
+/// What a preset's provider sends events with.
+fn methods_of(preset: &Preset) -> Vec<Method> {
+    let named = preset.methods.iter().flatten().filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
+    let methods: Vec<_> = named.collect();
+    if methods.is_empty() { vec![Method::POST] } else { methods }
+}
+
+/// The answer that a preset's provider wants.
+fn reply_of(preset: &Preset) -> Option<Reply> {
+    let PresetReply { status, content_type, body } = preset.reply.as_ref()?;
+    let content_type = content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
+    Some(Reply { status: StatusCode::from_u16(*status).ok()?, content_type, body: body.clone() })
+}
+
+fn dedupe_key(
+    context: &mut Context<'_>,
+    written: Option<&Text>,
+    scheme: &SourceScheme,
+    preset: Option<&Preset>,
+) -> Option<DedupeBy> {
+    let Some(written) = written else {
+        return Some(match preset.and_then(|preset| preset.dedupe) {
+            Some(PresetDedupe::Content) => DedupeBy::Content,
+            None => DedupeBy::Id,
+        });
+    };
     Some(match written.get_ref().split_once(':') {
         None if written.get_ref() == "id" => DedupeBy::Id,
         None if written.get_ref() == "content" => DedupeBy::Content,
