@@ -142,13 +142,21 @@ fn export(event: &Value, known: &Known, plugin: Option<&str>) -> Exported {
     Exported { fixture, step: Some(format!("{name}: {verdict}")), warnings }
 }
 
-/// What came in. Values that are `null` are left out. JSON without a content type is
+/// What came in, decompressed. Values that are `null` are left out. JSON without a content type is
 /// written as text, because a JSON body says that it is some.
 fn event_file(event: &Value) -> Value {
     let mut file = Map::new();
     for key in EVENT {
         if let Some(value) = event.get(key).filter(|value| key == "body" || !value.is_null()) {
             file.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(decoded) = event.get("decoded").and_then(Value::as_object) {
+        // A step sees what is inside, and not how it came.
+        file.retain(|key, _| !key.starts_with("body"));
+        file.extend(decoded.clone());
+        if let Some(headers) = file.get_mut("headers").and_then(Value::as_object_mut) {
+            headers.remove("content-encoding");
         }
     }
     let typed = event["headers"].get("content-type").is_some();

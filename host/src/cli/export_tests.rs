@@ -101,6 +101,20 @@ fn a_reason_that_was_cut_is_expected_as_far_as_it_goes() {
 }
 
 #[test]
+fn what_came_compressed_is_exported_as_a_step_sees_it() {
+    let mut event = event(&json!([]));
+    event["headers"] = json!({ "content-type": "application/json", "content-encoding": "gzip" });
+    event["body_base64"] = json!("H4sI");
+    event["decoded"] = json!({ "body": { "a": 1 } });
+    let file = event_file(&event);
+    assert_eq!(
+        (&file["body"], file.get("body_base64"), file.get("decoded")),
+        (&json!({ "a": 1 }), None, None)
+    );
+    assert_eq!(file["headers"], json!({ "content-type": "application/json" }));
+}
+
+#[test]
 fn json_without_a_content_type_stays_without() {
     let mut event = event(&json!([]));
     event["headers"] = json!({});

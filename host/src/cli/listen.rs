@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use super::{block_on, print, say};
 use crate::clock::{Clock, Random};
 use crate::config::resolve_secret;
-use crate::verify::{self, Scheme, Verdict};
+use crate::verify::{self, Documents, Scheme, Setup, Verdict};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -62,7 +62,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         None => None,
         Some(reference) => {
             let (secret, _) = resolve_secret(reference, Path::new("")).map_err(anyhow::Error::msg)?;
-            Some(Scheme::compile(Some("standard-webhooks"), None, &[secret.expose()], false)?)
+            Some(Scheme::compile(&Setup::preset("standard-webhooks", &[secret.expose()]))?)
         }
     };
     let receiver = Receiver {
@@ -142,9 +142,10 @@ impl Receiver {
             body,
             public_url: None,
         };
-        match scheme.verify(&request, self.clock.now()) {
+        match scheme.verify(&request, self.clock.now(), &Documents::default()) {
             Verdict::Accepted(_) | Verdict::Handshake(_) => Signature::Verified,
             Verdict::Malformed(reason) | Verdict::Unauthorized(reason) => Signature::Wrong(reason),
+            other => Signature::Wrong(other.to_string()),
         }
     }
 }

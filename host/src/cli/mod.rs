@@ -16,10 +16,12 @@ mod export;
 mod init;
 mod listen;
 mod plugin;
+mod providers;
 mod records;
 mod samples;
 mod send;
 mod serve;
+mod source;
 mod style;
 mod table;
 mod verify;
@@ -56,6 +58,8 @@ enum Command {
     Listen(listen::Options),
     /// Judge recorded requests
     Verify(verify::Options),
+    /// List the providers that there are presets for, or explain one
+    Providers(providers::Options),
     /// List, show, replay and export events of a running gateway
     #[command(subcommand)]
     Events(events::Command),
@@ -65,6 +69,9 @@ enum Command {
     /// List, pause and resume destinations of a running gateway
     #[command(subcommand)]
     Destinations(destinations::Command),
+    /// Let a provider hand over its secret in a handshake
+    #[command(subcommand)]
+    Source(source::Command),
     Backup(backup::Options),
     /// Work on plugins
     #[command(subcommand)]
@@ -101,9 +108,11 @@ pub fn main() -> ExitCode {
         Command::Send(options) => send::run(&options),
         Command::Listen(options) => listen::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Providers(options) => providers::run(&options),
         Command::Events(command) => events::run(&command),
         Command::Deliveries(command) => deliveries::run(&command),
         Command::Destinations(command) => destinations::run(&command),
+        Command::Source(command) => source::run(&command),
         Command::Backup(options) => backup::run(&options),
         Command::Plugin(command) => plugin::run(&command),
         Command::Config(ConfigCommand::Default) => {
@@ -130,6 +139,11 @@ fn print(text: &str) {
 fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// What the front door speaks.
+const fn protocol(has_tls: bool) -> &'static str {
+    if has_tls { "https" } else { "http" }
 }
 
 /// A fresh `whsec_…` of 32 bytes.

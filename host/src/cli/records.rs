@@ -19,9 +19,14 @@ pub(super) fn event(event: &Value, now: Millis) -> String {
     line(&mut text, "received", &instant(&event["received_at"], now));
     line(&mut text, "request", &format!("{} {}", of("method"), of("path")));
     line(&mut text, "repeats", &of("repeats"));
+    for (name, value) in event["attributes"].as_object().into_iter().flatten() {
+        line(&mut text, "attribute", &plain(&format!("{name}: {}", cell(value))));
+    }
+    // What came compressed is shown as a step sees it.
+    let (read, how) = event.get("decoded").map_or((event, ""), |decoded| (decoded, " (decompressed)"));
     let bodies = ["body", "body_text", "body_base64"];
-    if let Some(key) = bodies.into_iter().find(|key| event.get(*key).is_some()) {
-        line(&mut text, &key.replace('_', " "), &excerpt(&cell(&event[key])));
+    if let Some(key) = bodies.into_iter().find(|key| read.get(*key).is_some()) {
+        line(&mut text, &format!("{}{how}", key.replace('_', " ")), &excerpt(&cell(&read[key])));
     }
     for run in items(event, "runs") {
         let steps: Vec<_> = items(run, "steps").map(step).collect();

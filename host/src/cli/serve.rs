@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{runtime, say};
-use crate::app::App;
-use crate::clock::{Clock, Random};
+use crate::app::{App, Surroundings};
 use crate::config::Config;
 use crate::plugin::Compiler;
 use crate::telemetry;
@@ -37,8 +36,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let app = App::start(config, Clock::system(), Random::system()).await?;
-    tracing::info!("webhooks come in at http://{}/in/SOURCE", app.listen);
+    let protocol = super::protocol(config.server.tls.is_some());
+    let app = App::start(config, Surroundings::system()).await?;
+    tracing::info!("webhooks come in at {protocol}://{}/in/SOURCE", app.listen);
     tracing::info!("health, metrics and API are at http://{}", app.admin_listen);
     let shutdown = app.shutdown.clone();
     let reload = app.reload_handle();

@@ -11,8 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::{block_on, print, say, signing_secret};
-use crate::app::App;
-use crate::clock::{Clock, Random};
+use crate::app::{App, Surroundings};
 use crate::config::Config;
 use crate::telemetry;
 
@@ -43,9 +42,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Plays the story; whether everything went as it should.
 async fn show(folder: &std::path::Path, once: bool) -> anyhow::Result<bool> {
-    let random = Random::system();
-    let crm = Receiver::start("crm", signing_secret(&random), 1).await?;
-    let chat = Receiver::start("chat", signing_secret(&random), 0).await?;
+    let surroundings = Surroundings::system();
+    let random = &surroundings.random;
+    let crm = Receiver::start("crm", signing_secret(random), 1).await?;
+    let chat = Receiver::start("chat", signing_secret(random), 0).await?;
     let setting =
         Setting { folder, crm: &crm, chat: &chat, secret: hex::encode(random.bits().to_be_bytes()) };
     setting.write(
@@ -53,12 +53,12 @@ async fn show(folder: &std::path::Path, once: bool) -> anyhow::Result<bool> {
         if once { "127.0.0.1:0" } else { "127.0.0.1:8081" },
     )?;
     let config = Config::load(&setting.file())?;
-    let app = match App::start(config, Clock::system(), random.clone()).await {
+    let app = match App::start(config, surroundings.clone()).await {
         Ok(app) => app,
         Err(error) if !once => {
             say(&format!("{error:#}; taking free ports instead"));
             setting.write("127.0.0.1:0", "127.0.0.1:0")?;
-            App::start(Config::load(&setting.file())?, Clock::system(), random).await?
+            App::start(Config::load(&setting.file())?, surroundings).await?
         }
         Err(error) => return Err(error),
     };

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::verify::{self, Scheme, Verdict};
+use crate::verify::{self, Documents, Scheme, Setup, Verdict};
 
 /// A running receiver.
 pub(super) struct Receiver {
@@ -45,7 +45,7 @@ pub(super) struct Received {
 impl Receiver {
     /// Listens on a free port; the first `refusals` deliveries are answered 503.
     pub(super) async fn start(name: &'static str, secret: String, refusals: u32) -> anyhow::Result<Self> {
-        let scheme = Scheme::compile(Some("standard-webhooks"), None, &[&secret], false)?;
+        let scheme = Scheme::compile(&Setup::preset("standard-webhooks", &[&secret]))?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/", listener.local_addr()?);
         let inbox = Arc::new(Inbox { scheme, received: Mutex::default(), refusals: Mutex::new(refusals) });
@@ -88,7 +88,10 @@ impl Inbox {
             body: &body,
             public_url: None,
         };
-        let verified = matches!(self.scheme.verify(&request, Clock::system().now()), Verdict::Accepted(_));
+        let verified = matches!(
+            self.scheme.verify(&request, Clock::system().now(), &Documents::default()),
+            Verdict::Accepted(_)
+        );
         let answered = if verified { self.answer() } else { 401 };
         let header =
             |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();

@@ -14,7 +14,7 @@ use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::deliver::Poster;
 use crate::model::Header;
-use crate::verify::Outgoing;
+use crate::verify::{Outgoing, Scheme, Setup};
 
 /// Far above what a retry after a 503 takes.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -66,17 +66,19 @@ pub(super) async fn tell(
 }
 
 fn scenes() -> anyhow::Result<Vec<Scene>> {
-    let sample = |preset: &str, event_type: &str| -> Bytes {
+    let sample = |preset: &str, event_type: &str| -> anyhow::Result<Bytes> {
         let id = format!("{:032x}", Random::system().bits());
-        samples::of(preset).body(&id, Some(event_type)).into()
+        // What a scheme reads is the same with any secret.
+        let scheme = Scheme::compile(&Setup::preset(preset, &["any"]))?;
+        Ok(samples::of(preset).request(&scheme, &id, event_type).body.into())
     };
-    let mut by_a_bot: Value = serde_json::from_slice(&sample("github", "issues.opened"))?;
+    let mut by_a_bot: Value = serde_json::from_slice(&sample("github", "issues.opened")?)?;
     by_a_bot["sender"] = serde_json::json!({ "login": "dependabot[bot]", "type": "Bot" });
     Ok(vec![
         Scene {
             title: "GitHub: somebody opened an issue",
             source: "github",
-            body: sample("github", "issues.opened"),
+            body: sample("github", "issues.opened")?,
             event_type: "issues.opened",
             expected: ("delivered", &[("crm", 1), ("chat", 1)]),
         },
@@ -90,14 +92,14 @@ fn scenes() -> anyhow::Result<Vec<Scene>> {
         Scene {
             title: "Stripe: a payment succeeded",
             source: "stripe",
-            body: sample("stripe", "payment_intent.succeeded"),
+            body: sample("stripe", "payment_intent.succeeded")?,
             event_type: "payment_intent.succeeded",
             expected: ("delivered", &[("crm", 1)]),
         },
         Scene {
             title: "Shopify: an order of two lines",
             source: "shopify",
-            body: sample("shopify", "orders/create"),
+            body: sample("shopify", "orders/create")?,
             event_type: "orders/create",
             expected: ("delivered", &[("crm", 2)]),
         },
@@ -154,7 +156,7 @@ impl Stage<'_> {
         let event_type = Some(scene.event_type);
         let outgoing = Outgoing { method: "POST", url: None, body: &scene.body, id: &id, event_type, now };
         let scheme = source.scheme.own().context("the demo's sources are signed")?;
-        let mut headers = scheme.sign(&outgoing)?;
+        let mut headers = scheme.sign(&outgoing)?.headers;
         headers.push(Header { name: "content-type".into(), value: "application/json".into() });
         Ok(headers)
     }

@@ -91,7 +91,7 @@ impl Room {
         secrets: &BTreeMap<String, Secret>,
     ) -> anyhow::Result<Arc<Plugin>> {
         self.clock.jump_to(now);
-        if *self.given.borrow() != *secrets {
+        if !Secret::are_unchanged(secrets, &self.given.borrow()) {
             let mut settings = self.settings.clone();
             give(&mut settings, secrets, self.config.is_none());
             self.host.set_settings(settings);
