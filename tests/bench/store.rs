@@ -119,7 +119,7 @@ async fn call(store: Arc<SqliteStore>, end: Instant) -> Result<Vec<Duration>, ho
             Some(DedupeKey { key: format!("{:032x}", random.bits()), window: Duration::from_mins(1) });
         let new = NewEvent {
             event,
-            routes: vec![NewRun { route: "issues-to-crm".into(), ordered: false }],
+            routes: vec![NewRun { route: "issues-to-crm".into(), ordered: false, dead: None }],
             dedupe,
         };
         store.accept(vec![new], Some(Duration::from_mins(1))).await?;

@@ -1,20 +1,21 @@
 //! Looks for a component, or an answer of one, that the plugin room cannot stand: a panic
-//! of the host, a hang above the limits, memory that is not given back.
+//! of the host, a hang above the limits, memory that is not given back. And for a request
+//! that the front door cannot stand, or takes although somebody changed it.
 //!
-//! `cargo bench --bench fuzz -- --target load|output --seconds N --seed S`. What is found
+//! `cargo bench --bench fuzz -- --target load|output|request --seconds N --seed S`. What is found
 //! is written to the current folder; a seed finds the same again.
 #![expect(clippy::print_stdout, reason = "the findings are what it is run for")]
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hookloom_testkit::fuzz::{Plan, Target, fuzz};
+use hookloom_testkit::fuzz::{Plan, Target, Until, fuzz};
 
 fn main() -> ExitCode {
     let plan = match plan(std::env::args().skip(1)) {
         Ok(plan) => plan,
         Err(wrong) => {
-            println!("{wrong}; say --target load|output --seconds N --seed S");
+            println!("{wrong}; say --target load|output|request --seconds N --seed S");
             return ExitCode::from(2);
         }
     };
@@ -24,7 +25,12 @@ fn main() -> ExitCode {
 }
 
 fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
-    let mut plan = Plan { target: Target::Load, time: Duration::from_mins(1), seed: 1, program: program() };
+    let mut plan = Plan {
+        target: Target::Load,
+        until: Until::Time(Duration::from_mins(1)),
+        seed: 1,
+        program: program(),
+    };
     while let Some(name) = arguments.next() {
         // Cargo says that of its own accord.
         if name == "--bench" {
@@ -34,7 +40,7 @@ fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
         let number = || value.parse::<u64>().map_err(|_| format!("{name} is not a number: {value}"));
         match name.as_str() {
             "--target" => plan.target = Target::named(&value).ok_or(format!("there is no target {value}"))?,
-            "--seconds" => plan.time = Duration::from_secs(number()?),
+            "--seconds" => plan.until = Until::Time(Duration::from_secs(number()?)),
             "--seed" => plan.seed = number()?,
             _ => return Err(format!("{name} is unknown")),
         }

@@ -1,11 +1,20 @@
 //! The front door over real sockets: what it refuses, keeps, masks and recognises.
 
+mod addresses;
+mod crowd;
 mod dedupe;
+mod encoding;
 mod gate;
+mod handshakes;
+mod keys;
+mod learning;
 mod masking;
 mod plugin_scheme;
 mod refusals;
+mod schemas;
 mod schemes;
+mod smuggling;
+mod tls;
 mod wire;
 
 use hookloom_testkit::gateway::{Answer, Gateway};

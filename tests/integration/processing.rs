@@ -80,7 +80,7 @@ impl Rig {
     /// Accepts them; claimed ones are handed over.
     async fn accept(&self, events: Vec<Event>, lease: Option<Duration>) -> Vec<EventId> {
         let ids = events.iter().map(|event| event.id.clone()).collect();
-        let routes = vec![NewRun { route: "r".into(), ordered: false }];
+        let routes = vec![NewRun { route: "r".into(), ordered: false, dead: None }];
         let new = |event| NewEvent { event, routes: routes.clone(), dedupe: None };
         for accepted in self.store.accept(events.into_iter().map(new).collect(), lease).await.unwrap() {
             let Accepted::New(runs) = accepted else { panic!("{accepted:?}") };

@@ -89,6 +89,46 @@ fn each_outside_world_has_one_door() {
     assert_only("SystemTime::now", &["clock.rs"]);
     assert_only("Instant::now", &["clock.rs", "plugin/"]);
     assert_only("rand::", &["clock.rs"]);
+    // One comparison of what must not leak through the time that it takes.
+    assert_only("ct_eq", &["verify/compare.rs"]);
+    assert_only("subtle", &["verify/compare.rs"]);
+    assert_only("constant_time", &["verify/compare.rs"]);
+}
+
+/// The attribute lines above an item, joined, where it is defined.
+fn attributes<'t>(text: &'t str, item: &str) -> Option<Vec<&'t str>> {
+    let lines: Vec<_> = text.lines().collect();
+    let at = lines.iter().position(|line| line.trim_start().starts_with(item))?;
+    let is_attached = |line: &&&str| line.starts_with("#[") || line.starts_with("///");
+    Some(lines[..at].iter().rev().take_while(is_attached).copied().collect())
+}
+
+#[test]
+fn secrets_compare_with_nothing() {
+    for (file, name, item) in [
+        ("host/src/model/secret.rs", "Secret", "pub struct Secret("),
+        ("host/src/verify/key.rs", "Key", "pub(super) enum Key {"),
+    ] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let attributes = attributes(&text, item).unwrap_or_else(|| panic!("{file} has no `{item}`"));
+        assert!(!attributes.iter().any(|line| line.contains("PartialEq")), "{name} can be compared");
+        let by_hand = [format!("PartialEq for {name} "), "PartialEq<".to_owned()];
+        for file in rust_files("host/src") {
+            assert!(!file.text.contains(&by_hand[0]), "{name} can be compared: {}", file.path);
+            let foreign = file.text.contains(&format!("> for {name} ")) && file.text.contains(&by_hand[1]);
+            assert!(!foreign, "{name} can be compared: {}", file.path);
+        }
+    }
+    // A secret's text is handed on and used, never compared where it is exposed.
+    let compares = |line: &str| {
+        line.contains("expose()")
+            && ["==", "!=", ".eq(", ".ne(", ".cmp(", "starts_with("].iter().any(|w| line.contains(w))
+    };
+    for file in rust_files("host/src").iter().filter(|file| !is_test(&file.path)) {
+        for (number, line) in code(&file.text) {
+            assert!(!compares(line), "{}:{number} compares a secret: {line}", file.path);
+        }
+    }
 }
 
 #[test]
@@ -128,6 +168,7 @@ fn what_decides_is_pure() {
         "model/",
         "verify/",
         "rate.rs",
+        "learning.rs",
         "process/pipeline.rs",
         "process/draft.rs",
         "deliver/retry",

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hookloom::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run};
+use hookloom::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run, Secret};
 use hookloom::store::{
     Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
     DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
-    NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunEnd, RunLease, RunResult,
-    StateValue, Store, StoreError, Tidied, Want,
+    LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunEnd, RunLease,
+    RunResult, StateValue, Store, StoreError, Tidied, Want,
 };
 
 /// The store behind it, with a mood.
@@ -201,6 +201,18 @@ impl Store for Moody {
 
     async fn events(&self, filter: EventFilter, page: Page) -> Result<PageOf<EventSummary>, StoreError> {
         self.store.events(filter, page).await
+    }
+
+    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<(), StoreError> {
+        self.store.learn_secret(source, secret).await
+    }
+
+    async fn forget_secrets(&self, source: &str) -> Result<usize, StoreError> {
+        self.store.forget_secrets(source).await
+    }
+
+    async fn learnt_secrets(&self) -> Result<Vec<LearntSecret>, StoreError> {
+        self.store.learnt_secrets().await
     }
 
     async fn plugin_state(&self, plugin: &str, key: &str) -> Result<Option<StateValue>, StoreError> {

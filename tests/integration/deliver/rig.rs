@@ -166,7 +166,7 @@ impl Rig {
     ) -> (Vec<DeliveryId>, Vec<Delivery>) {
         let events = (0..count).map(|_| NewEvent {
             event: event(new.source, self.clock.now(), self.random.bits()),
-            routes: vec![NewRun { route: "r".into(), ordered: new.line.is_some() }],
+            routes: vec![NewRun { route: "r".into(), ordered: new.line.is_some(), dead: None }],
             dedupe: None,
         });
         let accepted = self.store.accept(events.collect(), Some(LEASE)).await.unwrap();

@@ -68,7 +68,7 @@ async fn only_configured_sources_are_there_and_their_names_are_no_labels() {
 async fn other_methods_are_told_which_are_allowed() {
     let config = github_source("") + &open_source("methods = [\"put\", \"POST\"]");
     let mut gateway = Gateway::start(&config).await;
-    for method in ["GET", "PUT", "DELETE", "OPTIONS", "BREW"] {
+    for method in ["GET", "PUT", "DELETE", "BREW"] {
         let mut raw = Raw::connect(gateway.listen()).await;
         raw.send(format!("{method} /in/github HTTP/1.1\r\nhost: gateway\r\ncontent-length: 0\r\n\r\n")).await;
         let refused = raw.answer().await;
@@ -204,4 +204,34 @@ async fn a_sender_that_goes_away_in_the_middle_leaves_nothing() {
     .await;
     gateway.stop().await;
     assert_eq!(rows(&gateway, "events"), 0);
+}
+
+#[tokio::test]
+async fn a_source_has_a_limit_of_its_own() {
+    let config = format!("max_body = \"1KiB\"\n{}{}", github_source("max_body = \"2KiB\""), open_source(""));
+    let mut gateway = Gateway::start(&config).await;
+    assert_eq!(post_signed(&gateway, &"x".repeat(2048)).await.status, 200);
+    assert_refused(
+        &post_signed(&gateway, &"x".repeat(2049)).await,
+        413,
+        "the body is larger than 2048 bytes",
+    );
+    let above = gateway.post("open", &[], "x".repeat(1025)).await;
+    assert_refused(&above, 413, "the body is larger than 1024 bytes");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_grants_no_other_burst() {
+    let config = github_source("rate_limit = \"1/h\"");
+    let mut gateway = Gateway::start(&config).await;
+    assert_eq!(post_signed(&gateway, "{}").await.status, 200);
+    gateway.write_config(&(config + &open_source("")));
+    eventually("the other source is there", async || {
+        let answer = gateway.post("open", &[], "{}").await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.body) }
+    })
+    .await;
+    assert_refused(&post_signed(&gateway, "{}").await, 429, "too many requests");
+    gateway.stop().await;
 }

@@ -169,7 +169,7 @@ fn event(clock: &Clock, filling: Filling<'_>, body: &Bytes) -> NewEvent {
         body: body.clone(),
         attributes: Vec::new(),
     };
-    let run = NewRun { route: filling.route.into(), ordered: false };
+    let run = NewRun { route: filling.route.into(), ordered: false, dead: None };
     NewEvent { event, routes: vec![run], dedupe: None }
 }
 

@@ -1,8 +1,9 @@
-//! Looking for what the plugin room cannot stand.
+//! Looking for what the plugin room and the front door cannot stand.
 
 mod load;
 mod mutate;
 mod output;
+mod request;
 mod room;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub enum Target {
     Load,
     /// What a guest returns, through the canonical ABI and the rules of the contract.
     Output,
+    /// Requests of providers, and those that somebody changed on their way.
+    Request,
 }
 
 /// What to do.
@@ -30,11 +33,29 @@ pub struct Plan {
     /// What is fuzzed.
     pub target: Target,
     /// For how long.
-    pub time: Duration,
+    pub until: Until,
     /// Of the pseudo-random choices.
     pub seed: u64,
     /// The gateway's program, which compiles now and then.
     pub program: PathBuf,
+}
+
+/// When it is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// After this time; an input that was begun is ended.
+    Time(Duration),
+    /// After so many inputs, however long they take.
+    Executions(u64),
+}
+
+impl Until {
+    fn is_over(self, begin: Instant, executions: u64) -> bool {
+        match self {
+            Self::Time(time) => begin.elapsed() >= time,
+            Self::Executions(all) => executions >= all,
+        }
+    }
 }
 
 /// What came of it.
@@ -60,11 +81,12 @@ const BLOAT: f64 = 2048.0;
 const LOOK: u64 = 64;
 
 impl Target {
-    /// `load` or `output`.
+    /// `load`, `output` or `request`.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "load" => Some(Self::Load),
             "output" => Some(Self::Output),
+            "request" => Some(Self::Request),
             _ => None,
         }
     }
@@ -78,7 +100,7 @@ trait Fuzzer {
     fn run(&mut self, input: &[u8]) -> String;
 }
 
-/// Tries inputs until the time is over.
+/// Tries inputs until it is enough.
 ///
 /// # Panics
 /// When the room cannot be opened or a finding cannot be written.
@@ -87,10 +109,11 @@ pub fn fuzz(plan: &Plan) -> Report {
     let mut fuzzer: Box<dyn Fuzzer> = match plan.target {
         Target::Load => Box::new(load::Load::new(&plan.program)),
         Target::Output => Box::new(output::Output::new(&plan.program)),
+        Target::Request => Box::new(request::Requests::new()),
     };
     let mut report = Report::default();
     let begin = Instant::now();
-    while begin.elapsed() < plan.time {
+    while !plan.until.is_over(begin, report.executions) {
         let input = fuzzer.next(&random);
         let before = Instant::now();
         let end = catch_unwind(AssertUnwindSafe(|| fuzzer.run(&input)));

@@ -9,8 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use hookloom::app::App;
-use hookloom::clock::{Clock, Random};
+use hookloom::app::{App, Surroundings};
 use hookloom::config::Config;
 use hookloom::lifecycle::Shutdown;
 use serde_json::Value;
@@ -27,6 +26,8 @@ pub struct Gateway {
     listens: watch::Sender<Option<SocketAddr>>,
     /// Whether processes' logs go to a file.
     keeps_log: bool,
+    /// What it is given in this process.
+    surroundings: Surroundings,
 }
 
 /// The front door for senders in tasks of their own: it is where the gateway is, also
@@ -78,7 +79,14 @@ impl Gateway {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(dir.path().join("plugins")).expect("a plugins folder");
         let listens = watch::Sender::default();
-        let gateway = Self { dir, running: None, client: client(), listens, keeps_log: false };
+        let gateway = Self {
+            dir,
+            running: None,
+            client: client(),
+            listens,
+            keeps_log: false,
+            surroundings: Surroundings::system(),
+        };
         gateway.write_config(config);
         gateway
     }
@@ -86,6 +94,14 @@ impl Gateway {
     /// The same, running in this process.
     pub async fn start(config: &str) -> Self {
         let mut gateway = Self::new(config);
+        gateway.run_here().await;
+        gateway
+    }
+
+    /// The same with other time, chance or keys than the machine's.
+    pub async fn start_in(surroundings: Surroundings, config: &str) -> Self {
+        let mut gateway = Self::new(config);
+        gateway.surroundings = surroundings;
         gateway.run_here().await;
         gateway
     }
@@ -124,8 +140,13 @@ impl Gateway {
 
     /// Starts it in this process.
     pub async fn run_here(&mut self) {
+        self.run_here_in(self.surroundings.clone()).await;
+    }
+
+    /// Starts it in this process, with a clock and whatever else is not the machine's.
+    pub async fn run_here_in(&mut self, surroundings: Surroundings) {
         let config = Config::load(&self.config_file()).unwrap_or_else(|problems| panic!("{problems}"));
-        let app = App::start(config, Clock::system(), Random::system()).await.expect("the gateway starts");
+        let app = App::start(config, surroundings).await.expect("the gateway starts");
         let (listen, admin, shutdown) = (app.listen, app.admin_listen, app.shutdown.clone());
         let task = tokio::spawn(app.run());
         self.is_running(Running { listen, admin, how: How::Task { shutdown, task } });
@@ -380,7 +401,10 @@ fn signal(child: &Child, signal: rustix::process::Signal) {
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let rest = line.split_once(" at http://")?.1;
+    let (protocol, rest) = line.split_once(" at ")?.1.split_once("://")?;
+    if !matches!(protocol, "http" | "https") {
+        return None;
+    }
     rest.split('/').next()?.parse().ok()
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hookloom::clock::{Clock, Random};
-use hookloom::verify::{Outgoing, Scheme};
+use hookloom::verify::{Outgoing, Scheme, Setup};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -30,10 +30,10 @@ pub fn signed(
     event_type: Option<&str>,
     body: &[u8],
 ) -> Vec<(String, String)> {
-    let scheme = Scheme::compile(Some(preset), None, &[secret], false).expect("a preset");
+    let scheme = Scheme::compile(&Setup::preset(preset, &[secret])).expect("a preset");
     let now = Clock::system().now();
     let outgoing = Outgoing { method: "POST", url: None, body, id, event_type, now };
-    let headers = scheme.sign(&outgoing).expect("it can be signed");
+    let headers = scheme.sign(&outgoing).expect("it can be signed").headers;
     headers.into_iter().map(|header| (header.name, header.value)).collect()
 }
 

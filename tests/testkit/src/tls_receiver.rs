@@ -37,6 +37,10 @@ pub enum TlsAnswer {
     Status(u16),
     /// This status, with so many bytes of header.
     BigHead(u16, usize),
+    /// 200 with so many bytes of body.
+    Body(usize),
+    /// 302 to another path of its own.
+    Redirect,
     /// This status once [`TlsReceiver::open`] was called.
     Held(u16),
     /// The connection ends without an answer.
@@ -263,6 +267,15 @@ impl Shared {
                 let value = "x".repeat(bytes).try_into().expect("a header's value");
                 response.headers_mut().insert("x-big", value);
                 status
+            }
+            TlsAnswer::Body(bytes) => {
+                *response.body_mut() = Full::from(vec![b'x'; bytes]);
+                200
+            }
+            TlsAnswer::Redirect => {
+                let elsewhere = http::HeaderValue::from_static("/elsewhere");
+                response.headers_mut().insert("location", elsewhere);
+                302
             }
             TlsAnswer::Held(status) => {
                 let _ = self.open.subscribe().wait_for(|open| *open).await;

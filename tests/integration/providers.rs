@@ -1,0 +1,217 @@
+//! Every provider from the outside: a sample of each through a gateway, and the table.
+
+use std::path::Path;
+use std::process::Command;
+
+use hookloom::model::Millis;
+use hookloom::verify::{
+    Documents, Extras, Request, Scheme, Setup, Verdict, VerifyConfig, preset, preset_names,
+};
+use hookloom_testkit::gateway::Gateway;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::cli::{BINARY, Ended, hookloom};
+
+/// What a sample says it is; of the others it is `test.event`.
+const TYPES: [(&str, &str); 28] = [
+    ("adyen", "AUTHORISATION"),
+    ("calendly", "invitee.created"),
+    ("dropbox-sign", "signature_request_sent"),
+    ("github", "issues.opened"),
+    ("gitlab", "push"),
+    ("gitlab-token", "push"),
+    ("hubspot-v3", "contact.creation"),
+    ("intercom", "conversation.user.created"),
+    ("linear", "Issue.create"),
+    ("mailgun", "delivered"),
+    ("meta", "whatsapp_business_account.messages"),
+    ("paddle", "transaction.completed"),
+    ("pagerduty", "incident.triggered"),
+    ("sentry", "issue.created"),
+    ("shopify", "orders/create"),
+    ("slack", "app_mention"),
+    ("square", "payment.created"),
+    ("standard-webhooks", "user.created"),
+    ("standard-webhooks-v1a", "user.created"),
+    ("stripe", "payment_intent.succeeded"),
+    ("svix", "user.created"),
+    ("telegram", "message"),
+    ("twilio", "delivered"),
+    ("twilio-sharedkey", "delivered"),
+    ("typeform", "form_response"),
+    ("woocommerce", "order.created"),
+    ("x-twitter", "tweet_create_events"),
+    ("zoom", "meeting.started"),
+];
+
+/// Secrets of every kind, the commonest first; public keys come last.
+const SECRETS: [&str; 8] = [
+    "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0",
+    "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "44782def547aaa06c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba056",
+    "user:password",
+    "arn:aws:sns:eu-west-1:123456789012:hooks",
+    "sender@project.iam.gserviceaccount.com",
+    "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==",
+];
+
+const EXTRAS: Extras<'_> = Extras {
+    public_key: Some("public"),
+    audience: Some("https://hooks.example.com"),
+    pin_algorithm: None,
+    secondary_secret: None,
+    verify_token: Some("verify-me"),
+};
+
+/// The keys of a source of that preset, with a secret that fits; none where only the
+/// provider's own key would.
+fn source(name: &str) -> Option<String> {
+    let needs = &preset(name).unwrap().needs;
+    let fits = |secret: &&&str| {
+        let secrets = [**secret];
+        let extras = Extras {
+            public_key: EXTRAS.public_key.filter(|_| needs.iter().any(|key| key == "public_key")),
+            audience: EXTRAS.audience.filter(|_| needs.iter().any(|key| key == "audience")),
+            verify_token: EXTRAS.verify_token.filter(|_| needs.iter().any(|key| key == "verify_token")),
+            ..Extras::default()
+        };
+        let setup = Setup { has_public_url: true, extras, ..Setup::preset(name, &secrets) };
+        Scheme::compile(&setup).is_ok()
+    };
+    let secret = SECRETS.iter().find(fits)?;
+    let mut text = format!("[sources.{name}]\nscheme = \"{name}\"\nsecrets = [\"{secret}\"]\n");
+    for key in needs {
+        let value = match key.as_str() {
+            "public_url" => "https://hooks.example.com/in/source",
+            "public_key" => EXTRAS.public_key?,
+            "audience" => EXTRAS.audience?,
+            "verify_token" => EXTRAS.verify_token?,
+            other => panic!("{name} needs {other}, which has no value here"),
+        };
+        text.extend([key.as_str(), " = \"", value, "\"\n"]);
+    }
+    Some(text)
+}
+
+async fn send(config: &Path, gateway: &Gateway, name: &str) -> Ended {
+    let (config, url) = (config.to_owned(), gateway.source_url(name));
+    let name = name.to_owned();
+    let run = move || {
+        Command::new(BINARY).args(["send", &name, "--url", &url, "-c"]).arg(config).output().expect("it runs")
+    };
+    tokio::task::spawn_blocking(run).await.unwrap().into()
+}
+
+#[tokio::test]
+async fn a_sample_of_every_provider_comes_through_under_its_own_name() {
+    let sources: Vec<_> = preset_names().filter_map(|name| Some((name, source(name)?))).collect();
+    let text: String = sources.iter().map(|(_, text)| text.as_str()).collect();
+    let mut gateway = Gateway::start(&text).await;
+    let (mut sent, mut failures) = (0, Vec::new());
+    for (name, _) in &sources {
+        let ended = send(&gateway.config_file(), &gateway, name).await;
+        if ended.code != Some(0) {
+            let is_told = ended.stderr.contains("has the public half of a key, and only");
+            let has_sample = TYPES.iter().any(|(own, _)| own == name);
+            if !is_told || has_sample {
+                failures.push(format!("{name}: {}{}", ended.stdout, ended.stderr));
+            }
+            continue;
+        }
+        sent += 1;
+        let events = gateway.get(&format!("/api/v1/events?source={name}")).await.json();
+        let event = &events["items"][0];
+        let due = TYPES.iter().find(|(own, _)| own == name).map_or("test.event", |(_, due)| *due);
+        let has_type = preset(name).unwrap().verify.event_type.is_some();
+        if has_type && event["type"] != due {
+            failures.push(format!("{name}: the type is {}, not {due}", event["type"]));
+        }
+        if preset(name).unwrap().verify.id.is_some() && id_of(&gateway, event).await.is_none() {
+            failures.push(format!("{name}: the sample has no id"));
+        }
+    }
+    gateway.stop().await;
+    assert!(failures.is_empty(), "{} of {sent} failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(sent >= 7, "only {sent} could be sent");
+}
+
+/// What the preset reads as the id out of the event as it was stored.
+async fn id_of(gateway: &Gateway, event: &Value) -> Option<String> {
+    let shown = gateway.get(&format!("/api/v1/events/{}", event["id"].as_str()?)).await.json();
+    let mut headers = HeaderMap::new();
+    for (name, value) in shown["headers"].as_object()? {
+        let name = HeaderName::try_from(name).ok()?;
+        headers.append(name, HeaderValue::try_from(value.as_str()?).ok()?);
+    }
+    let body = match shown["body_text"].as_str() {
+        Some(text) => text.to_owned(),
+        None => shown["body"].to_string(),
+    };
+    let config = &preset(shown["source"].as_str()?)?.verify;
+    let verify = VerifyConfig {
+        id: config.id.clone(),
+        json_field: config.json_field.clone(),
+        ..VerifyConfig::default()
+    };
+    let setup = Setup { scheme: Some("none"), verify: Some(&verify), ..Setup::default() };
+    let query = shown["query"].as_str();
+    let request = Request {
+        method: "POST",
+        path: "/",
+        query,
+        headers: &headers,
+        body: body.as_bytes(),
+        public_url: None,
+    };
+    match Scheme::compile(&setup).ok()?.verify(&request, Millis(0), &Documents::default()) {
+        Verdict::Accepted(accepted) => accepted.id,
+        _ => None,
+    }
+}
+
+#[test]
+fn a_public_key_cannot_sign_and_the_error_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hookloom.toml");
+    let source = "[sources.shipping]\nscheme = \"standard-webhooks-v1a\"\n\
+                  secrets = [\"whpk_aG+IPl4AsoailbJrQpMGOuqX4oO9qc3e+CoXY0xiEpE=\"]\n";
+    std::fs::write(&path, source).unwrap();
+    let ended = hookloom(&["send", "shipping", "-c", path.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    for piece in ["\"shipping\" has the public half of a key", "send a test event itself", "scheme \"none\""]
+    {
+        assert!(ended.stderr.contains(piece), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn the_table_of_providers_is_written_anew_when_presets_change() {
+    let ended = hookloom(&["providers", "--markdown"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("PROVIDERS.md");
+    let kept = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        kept == ended.stdout,
+        "write it anew: cargo run -p hookloom -- providers --markdown > host/PROVIDERS.md"
+    );
+    for name in preset_names() {
+        assert!(kept.contains(&format!("| `{name}` | ")), "{name}");
+    }
+}
+
+#[test]
+fn providers_are_listed_and_explained() {
+    let list = hookloom(&["providers"]);
+    assert_eq!(list.code, Some(0), "{}", list.stderr);
+    for name in preset_names() {
+        assert!(list.stdout.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
+        assert_eq!(hookloom(&["providers", name]).code, Some(0), "{name}");
+    }
+    let github = hookloom(&["providers", "github"]);
+    assert!(github.stdout.contains("\n[sources.github]\nscheme = \"github\"\n"), "{}", github.stdout);
+    let unknown = hookloom(&["providers", "gihtub"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("there is no preset \"gihtub\""), "{}", unknown.stderr);
+}
