@@ -48,6 +48,7 @@ macro_rules! sample {
 /// By preset; tests hold each against its scheme.
 const SAMPLES: &[Sample] = &[
     sample!("adyen", "adyen.json", "AUTHORISATION", JSON),
+    sample!("braintree", "braintree.xml", "subscription_charged_successfully", "application/xml"),
     sample!("calendly", "calendly.json", "invitee.created", JSON, "user-agent": "Calendly"),
     sample!("dropbox-sign", "dropbox-sign.parts", "signature_request_sent", PARTS),
     sample!(
