@@ -2,6 +2,7 @@
 //! request or handshake must then go another way. What nobody would notice is not proven.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use hookloom::model::Millis;
 use hookloom::verify::case::{self, Case};
@@ -137,18 +138,26 @@ fn no_word_of_a_preset_can_be_changed_unnoticed() {
     );
 }
 
+/// Every case, read once for all presets.
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let parse = |file| case::parse(&std::fs::read(file).unwrap()).unwrap();
+    recorded::files().into_iter().flat_map(parse).collect()
+});
+
+/// The same of handshakes.
+static HANDSHAKES: LazyLock<Vec<Json>> = LazyLock::new(recorded::handshakes);
+
 /// Everything that knows what a preset has to do.
 struct Judge {
     preset: &'static str,
-    cases: Vec<Case>,
-    handshakes: Vec<Json>,
+    cases: Vec<&'static Case>,
+    handshakes: Vec<&'static Json>,
 }
 
 impl Judge {
     fn of(preset: &'static str) -> Self {
-        let parse = |file| case::parse(&std::fs::read(file).unwrap()).unwrap();
-        let cases = recorded::files().into_iter().flat_map(parse).filter(|case| case.provider == preset);
-        let handshakes = recorded::handshakes().into_iter().filter(|case| case["provider"] == preset);
+        let cases = CASES.iter().filter(|case| case.provider == preset);
+        let handshakes = HANDSHAKES.iter().filter(|case| case["provider"] == preset);
         Self { preset, cases: cases.collect(), handshakes: handshakes.collect() }
     }
 

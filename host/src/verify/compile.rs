@@ -14,12 +14,8 @@ use super::scheme::{Credentials, Proof, Scheme};
 use super::setup::Recipe;
 use super::signed::Signed;
 use super::template::Template;
-use super::timestamp::Timestamp;
+use super::timestamp::{DEFAULT_TOLERANCE, Timestamp};
 use super::{SchemeError, Setup, checks, combined, presets};
-
-/// Seconds that a signed time may be off where nothing is said: what Standard
-/// Webhooks, Stripe and Slack use.
-const DEFAULT_TOLERANCE: u32 = 300;
 
 /// Stands in for the secret that a handshake has still to hand over, so that the rest of
 /// a scheme is checked at once; it fits every kind of shared secret and is not kept.

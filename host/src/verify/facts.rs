@@ -3,6 +3,7 @@
 
 use super::config::{Algorithm, ExtractorConfig, OneOrMany, VerifyConfig};
 use super::presets::{Preset, PresetDedupe};
+use super::timestamp::DEFAULT_TOLERANCE;
 
 /// A preset in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,6 @@ pub struct Facts {
     pub handshake: Option<String>,
 }
 
-/// Seconds that a signed time may be off where a preset says nothing.
-const DEFAULT_TOLERANCE: u32 = 300;
 const NO_TIME: &str = "no time checked";
 
 /// What of a scheme in code its preset does not say.

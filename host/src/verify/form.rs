@@ -2,6 +2,20 @@
 
 use std::borrow::Cow;
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+/// The media type of forms.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether the body says that it is a form.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
+        let start = value.as_bytes().get(..FORM.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(FORM.as_bytes()))
+    })
+}
+
 /// A name and its value.
 pub(super) type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 

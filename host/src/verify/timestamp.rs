@@ -6,6 +6,10 @@ use super::config::Unit;
 use super::extract::Extractor;
 use crate::model::{Millis, format_rfc3339};
 
+/// Seconds that a signed time may be off where nothing is said: what Standard
+/// Webhooks, Stripe and Slack use.
+pub(super) const DEFAULT_TOLERANCE: u32 = 300;
+
 /// Where the time is, how it is written and how far it may be off.
 #[derive(Clone, Debug)]
 pub(super) struct Timestamp {

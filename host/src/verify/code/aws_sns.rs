@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
+use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::documents::Fetch;
 use super::super::extract::Reader;
 use super::super::{Accepted, Documents, Effect, Reply, SchemeError, Setup, Verdict, Want};
 use super::certificate::{Hash, RsaKey};
-use super::mac::equal;
 use super::pinned::pinned;
 use super::{Coded, each_secret, malformed, no_match, unauthorized, wanted};
 use crate::model::Millis;

@@ -1,34 +1,11 @@
-//! Form-encoded text as bytes: what a provider signs need not be UTF-8.
+//! Forms as the schemes in code read them: all pairs at once, and names that come once.
 
-use std::borrow::Cow;
-
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-
+pub(super) use super::super::form::{FORM, Pair, is_form};
 use super::{Verdict, malformed};
-
-/// The media type of forms.
-pub(super) const FORM: &str = "application/x-www-form-urlencoded";
-
-/// A name and its value, decoded.
-pub(super) type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
-
-/// Whether the body says that it is a form.
-pub(super) fn is_form(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| {
-        let start = value.as_bytes().get(..FORM.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(FORM.as_bytes()))
-    })
-}
 
 /// The pairs in order.
 pub(super) fn pairs(text: &[u8]) -> Vec<Pair<'_>> {
-    let parts = text.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
-    let pair = |part| {
-        let (name, value) = cut(part);
-        (decode(name), decode(value))
-    };
-    parts.map(pair).collect()
+    super::super::form::pairs(text).collect()
 }
 
 /// The value of that name.
@@ -41,35 +18,6 @@ pub(super) fn single<'p>(pairs: &'p [Pair<'_>], name: &str) -> Result<Option<&'p
         (_, Some(_)) => Err(malformed(format!("{name} is in the form more than once"))),
         (value, None) => Ok(value),
     }
-}
-
-fn cut(part: &[u8]) -> (&[u8], &[u8]) {
-    match part.iter().position(|byte| *byte == b'=') {
-        Some(at) => (&part[..at], &part[at + 1..]),
-        None => (part, &[]),
-    }
-}
-
-/// `+` is a space and `%XX` a byte; a percent sign that begins no such code is itself
-/// (URL standard, application/x-www-form-urlencoded parsing).
-fn decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Cow::Borrowed(text);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        let code = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| hex::decode(digits).ok());
-        match code.as_deref() {
-            Some([byte]) => {
-                decoded.push(*byte);
-                rest = &behind[2..];
-            }
-            _ => decoded.push(if *first == b'+' { b' ' } else { *first }),
-        }
-    }
-    Cow::Owned(decoded)
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::super::compare::equal;
 use super::super::documents::Fetch;
 use super::super::extract::Reader;
 use super::super::{Accepted, Document, Documents, SchemeError, Setup, Verdict, Want};
 use super::certificate::{Hash, RsaKey};
 use super::jws::{self, Jws};
-use super::mac::equal;
 use super::{Coded, extra, header, no_match, texts, unauthorized, wanted};
 use crate::model::Millis;
 

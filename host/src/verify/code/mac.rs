@@ -1,8 +1,8 @@
-//! Shared secrets as HMAC keys, and the one comparison of these schemes.
+//! Shared secrets as HMAC keys.
 
 use ring::hmac::{Algorithm, Context, Key};
 
-use super::super::compare::any_equal;
+use super::super::compare::equal;
 use super::super::{SchemeError, Setup};
 use super::each_secret;
 
@@ -49,9 +49,4 @@ fn tag(key: &Key, message: &[&[u8]]) -> Vec<u8> {
         context.update(piece);
     }
     context.sign().as_ref().to_owned()
-}
-
-/// Whether both are the same, in a time that does not tell where they differ.
-pub(super) fn equal(expected: &[u8], given: &[u8]) -> bool {
-    any_equal(expected, &[given.to_owned()])
 }

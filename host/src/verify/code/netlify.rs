@@ -5,12 +5,13 @@ use ring::hmac::HMAC_SHA256;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::extract::Reader;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, SchemeError, Setup, Verdict};
 use super::jws::{self, Jws};
-use super::mac::{Macs, equal};
+use super::mac::Macs;
 use super::{Coded, header, made_header, no_match, unauthorized};
 use crate::model::Millis;
 

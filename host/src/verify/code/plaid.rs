@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::documents::Fetch;
 use super::super::extract::Reader;
 use super::super::{Accepted, Documents, SchemeError, Setup, Verdict, Want};
 use super::jws::Jws;
-use super::mac::equal;
 use super::{Coded, each_secret, header, made_header, no_match, unauthorized, wanted};
 use crate::model::Millis;
 

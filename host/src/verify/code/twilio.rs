@@ -8,12 +8,13 @@
 use ring::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
 use sha2::{Digest as _, Sha256};
 
+use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::extract::Reader;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, Request, SchemeError, Setup, Verdict};
 use super::form::{self, FORM, Pair};
-use super::mac::{Macs, equal};
+use super::mac::Macs;
 use super::{Coded, header, made_header, needs_public_url, no_match, registered, unauthorized};
 use crate::model::Millis;
 

@@ -3,11 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::CONTENT_TYPE;
 use url::form_urlencoded;
 
 use super::super::compare::equal;
-use super::super::{Reply, Request, Verdict};
+use super::super::form::is_form;
+use super::super::{Reply, Verdict};
 use super::{Asked, mac};
 
 pub(super) fn get(asked: &Asked<'_>) -> Option<Verdict> {
@@ -37,13 +37,7 @@ pub(super) fn mandrill(asked: &Asked<'_>) -> Option<Verdict> {
 pub(super) fn woocommerce(asked: &Asked<'_>) -> Option<Verdict> {
     let id = asked.request.body.strip_prefix(b"webhook_id=")?;
     let is_id = (1..=20).contains(&id.len()) && id.iter().all(u8::is_ascii_digit);
-    (asked.request.method == "POST" && is_id && is_form(asked.request)).then(ok)
-}
-
-fn is_form(request: &Request<'_>) -> bool {
-    const FORM: &[u8] = b"application/x-www-form-urlencoded";
-    let kind = request.headers.get(CONTENT_TYPE).map_or(&[][..], http::HeaderValue::as_bytes);
-    kind.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM))
+    (asked.request.method == "POST" && is_id && is_form(asked.request.headers)).then(ok)
 }
 
 fn ok() -> Verdict {
