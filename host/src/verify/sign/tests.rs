@@ -76,6 +76,8 @@ proptest! {
         place in any::<prop::sample::Index>(),
         flip in 1_u8..,
     ) {
+        // What a handshake would sign for anybody is refused by design, and never JSON.
+        let body = [b"{".as_slice(), &body].concat();
         for scheme in schemes() {
             let headers = scheme.sign(&outgoing(&body)).unwrap().headers;
             prop_assert!(accepts(&scheme, &headers, &body), "{}", scheme.name());
