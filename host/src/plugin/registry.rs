@@ -1,8 +1,10 @@
 //! Which version of each plugin serves. A scan looks at the folder, prepares what is
 //! new off the hot path and then swaps the snapshot; what is broken changes nothing.
 
+mod entry;
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,19 +14,19 @@ use wasmtime::component::Linker;
 
 use super::cache::Cache;
 use super::compiler::Compiler;
-use super::component::CONTRACT;
-use super::granted::Granted;
-use super::guest::{Guest, Shared};
-use super::journal;
+use super::guest::Guest;
 use super::plugins::{Plugin, Plugins};
 use super::reuse::{Idle, PluginId};
 use super::settings::{PluginSettings, Policy};
 use super::state::StateReader;
-use super::status::{PluginState, PluginStatus, ServingStatus};
+use super::status::PluginStatus;
 use super::version::{self, Loader, Unfit, Version};
 use super::{PluginError, engine, folder, imports, wasi};
 use crate::clock::{Clock, Random};
 use crate::metrics::Metrics;
+use entry::{Entry, Judged};
+
+pub use report::{Problem, ProblemKind, ScanReport};
 
 /// The room's keeper. One for a process: compiled code belongs to its engine.
 pub struct PluginHost {
@@ -56,69 +58,6 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Where their durable values are read.
     pub state: Arc<dyn StateReader>,
-}
-
-/// What is known of one name.
-#[derive(Clone)]
-struct Entry {
-    shared: Arc<Shared>,
-    files: Vec<PathBuf>,
-    version: Option<Arc<Version>>,
-    problem: Option<Problem>,
-    /// What it was granted when the last scan looked.
-    granted: Arc<Granted>,
-    grants: Vec<String>,
-    /// What the last scan judged, so that the same is not judged again.
-    judged: Option<Judged>,
-    missing: bool,
-}
-
-/// What a judgement depends on.
-#[derive(Clone, PartialEq)]
-struct Judged {
-    digest: String,
-    configs: BTreeSet<String>,
-    policy: Policy,
-}
-
-/// What a scan changed and found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScanReport {
-    /// Plugins that serve a version which they did not before.
-    pub loaded: Vec<String>,
-    /// Plugins that no longer serve, because their file or a grant that they need is gone.
-    pub removed: Vec<String>,
-    /// Plugins that serve, and with other grants or secrets than before.
-    pub granted: Vec<String>,
-    /// What is wrong, new or still.
-    pub problems: Vec<Problem>,
-}
-
-/// Something wrong with a plugin's file or configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The plugin's name, or the folder when that cannot be read.
-    pub plugin: String,
-    /// Which kind.
-    pub kind: ProblemKind,
-    /// For people: what is wrong and what to do about it.
-    pub message: String,
-}
-
-/// The kinds of [`Problem`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The file is not a plugin that can serve.
-    File,
-    /// The plugin refuses this configuration of a step (JSON text).
-    Config(String),
-}
-
-impl ScanReport {
-    /// Whether what serves, or what it was granted, is other than before.
-    pub fn changed(&self) -> bool {
-        !(self.loaded.is_empty() && self.removed.is_empty() && self.granted.is_empty())
-    }
 }
 
 impl PluginHost {
@@ -248,7 +187,8 @@ impl PluginHost {
             self.remove(name, entry, &mut report);
         }
         for (name, files) in found {
-            let entry = entries.entry(name.clone()).or_insert_with(|| self.entry(&name));
+            let entry =
+                entries.entry(name.clone()).or_insert_with(|| Entry::new(&name, self.context.clone()));
             entry.files = files;
             entry.missing = false;
             let configs =
@@ -275,21 +215,7 @@ impl PluginHost {
 
     /// All plugins that were ever seen, by name.
     pub fn status(&self) -> Vec<PluginStatus> {
-        self.seen.load().values().map(status).collect()
-    }
-
-    fn entry(&self, name: &str) -> Entry {
-        let shared = Shared::new(name, self.context.clone());
-        Entry {
-            shared: Arc::new(shared),
-            files: vec![],
-            version: None,
-            problem: None,
-            granted: Arc::default(),
-            grants: vec![],
-            judged: None,
-            missing: false,
-        }
+        self.seen.load().values().map(Entry::status).collect()
     }
 
     /// A deleted plugin does not come back by a broken file of its name. While the
@@ -317,13 +243,13 @@ impl PluginHost {
         }
         let wasm = match entry.files.as_slice() {
             [file] => folder::read(file, policy.limits.module_bytes),
-            files => Err(format!("several files have this name: {}", shown(files))),
+            _ => Err(format!("several files have this name: {}", entry.shown_files())),
         };
         let wasm = match wasm {
             Ok(wasm) => wasm,
             Err(message) => {
                 entry.judged = None;
-                entry.problem = Some(file_problem(&name, &message));
+                entry.problem = Some(Problem::of_file(&name, &message));
                 return self.fall_back(entry, policy);
             }
         };
@@ -332,15 +258,15 @@ impl PluginHost {
             return;
         }
         let candidate = self.candidate(entry, &wasm, &judged);
-        let refusal = candidate.as_ref().ok().and_then(|new| refused_config(entry, new, &judged));
+        let refusal = candidate.as_ref().ok().and_then(|new| entry.refused_config(new, &judged));
         // What the machine did is no verdict on the file: the next scan asks again.
         let lasts = !matches!(
             (&candidate, &refusal),
             (Err(Unfit::Machine(_)), _) | (_, Some((_, Unfit::Machine(_))))
         );
         entry.problem = match (&candidate, refusal.as_ref()) {
-            (Err(unfit), _) => Some(file_problem(&name, unfit.message())),
-            (Ok(_), refusal) => refusal.map(|(config, unfit)| config_problem(&name, config, unfit)),
+            (Err(unfit), _) => Some(Problem::of_file(&name, unfit.message())),
+            (Ok(_), refusal) => refusal.map(|(config, unfit)| Problem::of_config(&name, config, unfit)),
         };
         match candidate {
             Ok(new) if refusal.is_none() => self.promote(entry, new, &wasm),
@@ -451,86 +377,5 @@ impl PluginHost {
             tracing::warn!(plugin = name, "plugin serves no more; its runs are held");
             self.context.metrics.reload("plugin", "ok");
         }
-    }
-}
-
-impl Entry {
-    /// Takes what the settings grant it; whether that is other than before.
-    fn grant(&mut self, settings: &PluginSettings) -> bool {
-        let grants = &settings.policy(&self.shared.name).grants;
-        self.grants = grants.written();
-        let granted = Granted::new(grants, &settings.secrets);
-        let other = !granted.is_unchanged(&self.granted);
-        if other {
-            self.granted = Arc::new(granted);
-        }
-        other
-    }
-}
-
-/// The first configuration in force that the version refuses, and why.
-fn refused_config(entry: &Entry, version: &Version, judged: &Judged) -> Option<(String, Unfit)> {
-    judged.configs.iter().find_map(|config| {
-        let unfit = version.configure(&entry.shared, &judged.policy.limits, config).err()?;
-        Some((config.clone(), unfit))
-    })
-}
-
-fn config_problem(plugin: &str, config: &str, unfit: &Unfit) -> Problem {
-    let message = format!("a configuration in force is refused: {}", unfit.message());
-    Problem { plugin: plugin.to_owned(), kind: ProblemKind::Config(config.to_owned()), message }
-}
-
-fn file_problem(plugin: &str, message: &str) -> Problem {
-    // It may quote names that the component chose.
-    Problem { plugin: plugin.to_owned(), kind: ProblemKind::File, message: journal::line(message) }
-}
-
-fn shown(files: &[PathBuf]) -> String {
-    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn status(entry: &Entry) -> PluginStatus {
-    let state = match (&entry.version, &entry.problem) {
-        _ if entry.missing => PluginState::Missing,
-        (Some(_), None) => PluginState::Active,
-        (Some(_), Some(_)) => PluginState::Degraded,
-        (None, _) => PluginState::Failed,
-    };
-    let calls = entry.shared.calls.load(Ordering::Relaxed);
-    let nanos = entry.shared.nanos.load(Ordering::Relaxed);
-    #[expect(clippy::cast_precision_loss, reason = "a mean for people")]
-    let mean_micros = if calls == 0 { 0.0 } else { nanos as f64 / calls as f64 / 1000.0 };
-    PluginStatus {
-        name: entry.shared.name.to_string(),
-        file: shown(&entry.files),
-        state,
-        grants: entry.grants.clone(),
-        error: entry.problem.as_ref().map(|p| p.message.clone()),
-        serving: entry.version.as_deref().map(serving),
-        calls,
-        traps: entry.shared.traps.load(Ordering::Relaxed),
-        mean_micros,
-        metrics_dropped: entry.shared.metrics_dropped.load(Ordering::Relaxed),
-    }
-}
-
-fn serving(version: &Version) -> ServingStatus {
-    ServingStatus {
-        digest: version.digest[..16].to_owned(),
-        contract: CONTRACT.to_owned(),
-        title: version.metadata.name.clone(),
-        version: version.metadata.version.clone(),
-        description: version.metadata.description.clone(),
-        config_schema: version.metadata.config_schema.clone(),
-        needs_body: version.metadata.needs_body,
-        header_names: version.metadata.header_names.clone(),
-        exports: version.interfaces.exports.clone(),
-        imports: version.interfaces.imports.clone(),
-        size: version.size,
-        memory: version.memory,
-        compile_ms: u64::try_from(version.compile_time.as_millis()).unwrap_or(u64::MAX),
-        cached: version.cached,
-        loaded_at: version.loaded_at.0,
     }
 }
