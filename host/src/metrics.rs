@@ -266,8 +266,9 @@ impl Metrics {
         self.step_seconds.get_or_create(&PluginLabel { plugin: plugin.into() }).observe(took.as_secs_f64());
     }
 
-    /// A key was fetched (`ok`), was refused by who has it (`refused`), or there was no answer
-    /// (`unreachable`).
+    /// A key was fetched (`ok`), was refused by who has it (`refused`), came as something else
+    /// (`unusable`), there was no answer (`unreachable`), or it was not asked for, because its
+    /// source named too many that nobody knows (`postponed`).
     pub fn key_fetch(&self, outcome: &'static str) {
         self.key_fetches.get_or_create(&FetchLabel { outcome }).inc();
     }

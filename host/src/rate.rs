@@ -10,13 +10,22 @@ use std::time::Duration;
 pub struct Rate {
     /// Between one and the next; above zero.
     interval: Duration,
+    /// The time that what may come at once takes at this rate; no less than `interval`.
+    burst: Duration,
 }
 
 impl Rate {
-    /// So many per second; above zero.
+    /// So many per second; above zero. What one second brings may come at once, at least one.
     pub fn per_second(rate: f64) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
-        Self { interval: interval.clamp(Duration::from_nanos(1), Duration::from_hours(24 * 365)) }
+        let interval = interval.clamp(Duration::from_nanos(1), Duration::from_hours(24 * 365));
+        Self { interval, burst: interval.max(Duration::from_secs(1)) }
+    }
+
+    /// The same rate, with so many at once; at least one.
+    #[must_use]
+    pub fn with_burst(self, many: u32) -> Self {
+        Self { burst: self.interval.saturating_mul(many.max(1)), ..self }
     }
 
     /// How many in a minute, at least one.
@@ -24,14 +33,9 @@ impl Rate {
         let many = Duration::from_mins(1).as_nanos() / self.interval.as_nanos().max(1);
         u64::try_from(many).unwrap_or(u64::MAX).max(1)
     }
-
-    /// What may come at once: one second's worth, at least one.
-    fn burst(self) -> Duration {
-        self.interval.max(Duration::from_secs(1))
-    }
 }
 
-/// Lets a rate through, with bursts of one second's worth.
+/// Lets a rate through, with its bursts.
 #[derive(Debug)]
 pub struct RateLimiter {
     rate: Rate,
@@ -64,7 +68,7 @@ impl RateLimiter {
     pub fn take(&self, now: Duration) -> Result<(), Duration> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let after = (*next).max(now).saturating_add(self.rate.interval);
-        let latest = now.saturating_add(self.rate.burst());
+        let latest = now.saturating_add(self.rate.burst);
         if after > latest {
             return Err(after.saturating_sub(latest));
         }
@@ -75,7 +79,7 @@ impl RateLimiter {
     /// How many could be taken from `now` until `span` later.
     pub fn within(&self, now: Duration, span: Duration) -> usize {
         let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = now.saturating_add(span).saturating_add(self.rate.burst());
+        let latest = now.saturating_add(span).saturating_add(self.rate.burst);
         let room = latest.saturating_sub(next.max(now));
         usize::try_from(room.as_nanos() / self.rate.interval.as_nanos()).unwrap_or(usize::MAX)
     }
@@ -84,7 +88,7 @@ impl RateLimiter {
     pub fn wait(&self, now: Duration) -> Duration {
         let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let after = next.max(now).saturating_add(self.rate.interval);
-        after.saturating_sub(now.saturating_add(self.rate.burst()))
+        after.saturating_sub(now.saturating_add(self.rate.burst))
     }
 }
 
@@ -113,6 +117,17 @@ mod tests {
         assert_eq!(limiter.take(now), Err(Duration::from_millis(100)));
         assert!(limiter.take(now + Duration::from_millis(100)).is_ok());
         assert!(limiter.take(now + Duration::from_millis(100)).is_err());
+    }
+
+    #[test]
+    fn a_burst_of_another_size() {
+        for (many, expected) in [(0, 1), (1, 1), (4, 4)] {
+            let limiter = RateLimiter::new(Rate::per_second(0.5).with_burst(many));
+            let now = S(100);
+            assert_eq!((0..20).filter(|_| limiter.take(now).is_ok()).count(), expected, "{many}");
+            assert_eq!(limiter.take(now), Err(S(2)), "{many}");
+            assert_eq!((0..20).filter(|_| limiter.take(S(102)).is_ok()).count(), 1, "{many}");
+        }
     }
 
     #[test]

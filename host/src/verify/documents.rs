@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crate::model::{Header, Millis};
 
 /// A document that a scheme cannot decide without.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Want {
     /// What it is kept under; recorded requests have it under this name, too.
     pub name: String,
@@ -22,9 +22,24 @@ pub struct Want {
     pub fetch: Fetch,
     /// An older one does not do: it lacks what the request names.
     pub not_before: Option<Millis>,
+    /// Whether it is the key that the request names: then a refusal says that there is none.
+    /// Of a set of keys, whose place is always the same, it says nothing of the request.
+    pub names_key: bool,
     /// How long it may be kept.
     pub keep: Duration,
+    /// Whether what came can be such a document. What cannot is never kept.
+    pub is_usable: fn(&[u8]) -> bool,
 }
+
+impl PartialEq for Want {
+    /// What it is told apart by: functions have no identity to compare.
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |want: &Self| (want.not_before, want.keep);
+        self.name == other.name && self.fetch == other.fetch && parts(self) == parts(other)
+    }
+}
+
+impl Eq for Want {}
 
 /// A request to outside. Its URL is `https` and its host one that the scheme knows; it
 /// prints neither headers nor body, which may hold credentials.

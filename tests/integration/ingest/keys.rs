@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use hookloom::app::Surroundings;
 use hookloom::clock::Clock;
@@ -18,10 +19,11 @@ use hookloom::verify::Fetch;
 use hookloom_testkit::certs::Authority;
 use hookloom_testkit::gateway::{Answer, Gateway};
 use hookloom_testkit::tls_receiver::{TlsAnswer, TlsOptions, TlsReceiver};
+use hookloom_testkit::wait::eventually;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{assert_refused, counted};
+use super::{assert_refused, counted, open_source};
 
 const CERTIFICATE: &str = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-FAKE.pem";
 const SUBSCRIBE: &str =
@@ -37,7 +39,18 @@ const SOURCES: &str = r#"
     scheme = "google-pubsub"
     secrets = ["fake-push@fake-project.iam.gserviceaccount.com"]
     audience = "https://hooks.example.test/in/google-pubsub"
+
+    [sources.paypal]
+    scheme = "paypal"
+    secrets = ["FAKEWEBHOOKID0001"]
+
+    [sources.plaid]
+    scheme = "plaid"
+    secrets = ["FAKE-client-id:FAKE-secret"]
 "#;
+
+const PLAID_KEY: &str = "plaid:/webhook_verification_key/get?key_id=FAKEKID";
+const PAYPAL_CERTIFICATE: &str = "https://api.paypal.com/v1/notifications/certs/CERT-FAKE";
 
 /// A key server that answers as told, and remembers what it was asked.
 #[derive(Debug)]
@@ -51,7 +64,9 @@ struct Stub {
 #[async_trait]
 impl Fetcher for Stub {
     async fn fetch(&self, name: &str, fetch: &Fetch) -> Result<Bytes, FetchError> {
-        assert_eq!((name, fetch.method), (fetch.url.as_str(), "GET"));
+        let is_plaid = fetch.url == "https://production.plaid.com/webhook_verification_key/get";
+        let due = if is_plaid { (name, "POST") } else { (fetch.url.as_str(), "GET") };
+        assert_eq!((name, fetch.method), due);
         self.calls.lock().unwrap().push(name.to_owned());
         self.open.subscribe().wait_for(|open| *open).await.expect("the stub lives");
         let answers = self.answers.lock().unwrap();
@@ -76,11 +91,16 @@ struct Scene {
     clock: Clock,
 }
 
+const THEN: Millis = Millis(1_700_000_000_000);
+
 /// A gateway at the time of the recorded requests, whose key server knows nothing yet.
 async fn scene() -> Scene {
+    scene_at(Clock::standing(THEN)).await
+}
+
+async fn scene_at(clock: Clock) -> Scene {
     let open = watch::Sender::new(true);
     let stub = Arc::new(Stub { answers: Mutex::default(), calls: Mutex::default(), open });
-    let clock = Clock::standing(Millis(1_700_000_000_000));
     let surroundings =
         Surroundings { clock: clock.clone(), fetcher: Some(stub.clone()), ..Surroundings::system() };
     let gateway = Gateway::start_in(surroundings, SOURCES).await;
@@ -193,10 +213,145 @@ async fn a_key_that_is_not_to_be_had_proves_nothing() {
     let scene = scene().await;
     let case = recorded("aws-sns", "valid notification, SignatureVersion 2 (SHA-256)");
     assert_refused(&send(&scene.gateway, &case).await, 401, "the key that signed is not known");
+    // Google's keys are one set, so a refusal of it is about no key at all.
+    let google = recorded("google-pubsub", "valid");
+    assert_refused(&send(&scene.gateway, &google).await, 503, "the request cannot be verified now");
     scene.pass(5);
-    scene.stub.set(CERTIFICATE, Ok("no certificate"));
-    assert_refused(&send(&scene.gateway, &case).await, 401, "the certificate cannot be read");
     assert_eq!(scene.events().await, 0);
+}
+
+#[tokio::test]
+async fn what_comes_instead_of_a_key_says_nothing_and_is_not_kept() {
+    let scene = scene().await;
+    for (provider, description, name) in [
+        ("aws-sns", "valid notification, SignatureVersion 2 (SHA-256)", CERTIFICATE),
+        ("google-pubsub", "valid", GOOGLE),
+        ("paypal", "valid", PAYPAL_CERTIFICATE),
+        ("plaid", "valid", PLAID_KEY),
+    ] {
+        let case = recorded(provider, description);
+        let before = scene.stub.calls().len();
+        // A key that is cut off, a page, and an answer that is JSON and no key.
+        let good = fixture(&case, name);
+        for garbage in [&good[..good.len() / 2], "<html>", "{\"error\":\"later\"}"] {
+            scene.stub.set(name, Ok(garbage));
+            let answer = send(&scene.gateway, &case).await;
+            assert_refused(&answer, 503, "the request cannot be verified now");
+            scene.pass(5);
+        }
+        scene.stub.set(name, Ok(good));
+        assert_eq!(send(&scene.gateway, &case).await.status, 200, "{provider}");
+        assert_eq!(scene.stub.calls().len(), before + 4, "{provider}");
+    }
+    assert_eq!(scene.gateway.count("hookloom_key_fetches_total{outcome=\"unusable\"}").await, 12);
+}
+
+/// The request of somebody who made up a key of Plaid's: all else in it is as it should be.
+fn with_key_id(case: &Value, key_id: &str) -> Value {
+    let mut made_up = case.clone();
+    let token = &mut made_up["headers"]["plaid-verification"];
+    let (_, rest) = token.as_str().unwrap().split_once('.').unwrap();
+    let head = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"ES256","kid":"{key_id}"}}"#));
+    *token = format!("{head}.{rest}").into();
+    made_up
+}
+
+/// The message with the certificate at that URL, which nothing in it signs.
+fn with_certificate(case: &Value, url: &str) -> Value {
+    let mut other = case.clone();
+    let body = STANDARD.decode(case["body_base64"].as_str().unwrap()).unwrap();
+    let mut message: Value = serde_json::from_slice(&body).unwrap();
+    message["SigningCertURL"] = url.into();
+    other["body_base64"] = STANDARD.encode(message.to_string()).into();
+    other
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_keys_are_asked_for_so_often_and_cost_no_genuine_one() {
+    const TOO_MANY: &str = "too many unknown keys are named at once";
+    let clock = Clock::manual(THEN);
+    let scene = scene_at(clock.clone()).await;
+    let sns = recorded("aws-sns", "valid notification, SignatureVersion 2 (SHA-256)");
+    let (plaid, paypal) = (recorded("plaid", "valid"), recorded("paypal", "valid"));
+    scene.stub.set(CERTIFICATE, Ok(fixture(&sns, CERTIFICATE)));
+    scene.stub.set(PAYPAL_CERTIFICATE, Ok(fixture(&paypal, PAYPAL_CERTIFICATE)));
+    scene.stub.set(PLAID_KEY, Ok(fixture(&plaid, PLAID_KEY)));
+    assert_eq!(send(&scene.gateway, &sns).await.status, 200);
+
+    for at in 0..10 {
+        let answer = send(&scene.gateway, &with_key_id(&plaid, &format!("made-up-{at}"))).await;
+        let due = if at < 4 { (401, "the key that signed is not known") } else { (503, TOO_MANY) };
+        assert_refused(&answer, due.0, due.1);
+    }
+    assert_eq!(scene.stub.calls().len(), 1 + 4);
+    assert_eq!(scene.gateway.count("hookloom_key_fetches_total{outcome=\"postponed\"}").await, 6);
+
+    // Plaid's own key is one that nobody knows yet: it is asked to come again, not refused.
+    let answer = send(&scene.gateway, &plaid).await;
+    assert_refused(&answer, 503, TOO_MANY);
+    assert!(answer.headers.contains_key("retry-after"));
+    // Others notice nothing: neither who has its key, nor who needs one.
+    assert_eq!(send(&scene.gateway, &sns).await.status, 200);
+    assert_eq!(send(&scene.gateway, &paypal).await.status, 200);
+    assert_eq!(scene.stub.calls().len(), 1 + 4 + 1);
+
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(send(&scene.gateway, &plaid).await.status, 200);
+    assert_refused(&send(&scene.gateway, &with_key_id(&plaid, "made-up")).await, 503, TOO_MANY);
+    assert_eq!(send(&scene.gateway, &plaid).await.status, 200, "what was had once is had");
+
+    scene.gateway.write_config(&(SOURCES.to_owned() + &open_source("")));
+    eventually("the other source is there", async || {
+        let answer = scene.gateway.post("open", &[], "{}").await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.body) }
+    })
+    .await;
+    assert_refused(&send(&scene.gateway, &with_key_id(&plaid, "made-up")).await, 503, TOO_MANY);
+    assert_eq!(scene.stub.calls().len(), 1 + 4 + 1 + 1, "a reload grants no other burst");
+}
+
+#[tokio::test]
+async fn one_certificate_is_one_document_however_its_url_is_spelled() {
+    let scene = scene().await;
+    let sns = recorded("aws-sns", "valid notification, SignatureVersion 2 (SHA-256)");
+    let paypal = recorded("paypal", "valid");
+    scene.stub.set(CERTIFICATE, Ok(fixture(&sns, CERTIFICATE)));
+    scene.stub.set(PAYPAL_CERTIFICATE, Ok(fixture(&paypal, PAYPAL_CERTIFICATE)));
+    for (from, to) in [("", ""), ("sns.", "SNS."), (".com/", ".com:443/"), (".com/", ".com/./")] {
+        let answer = send(&scene.gateway, &with_certificate(&sns, &CERTIFICATE.replacen(from, to, 1))).await;
+        assert_eq!(answer.status, 200, "{from} to {to}: {}", answer.body);
+    }
+    for (from, to) in [("", ""), ("api.", "API."), (".com/", ".com:443/"), ("certs/", "certs/../certs/")] {
+        let mut other = paypal.clone();
+        other["headers"]["paypal-cert-url"] = PAYPAL_CERTIFICATE.replacen(from, to, 1).into();
+        let answer = send(&scene.gateway, &other).await;
+        assert_eq!(answer.status, 200, "{from} to {to}: {}", answer.body);
+    }
+    assert_eq!(scene.stub.calls(), [CERTIFICATE, PAYPAL_CERTIFICATE]);
+}
+
+#[tokio::test]
+async fn certificates_that_proved_nothing_do_not_drive_out_the_one_that_did() {
+    // As many as a place keeps.
+    const MANY: usize = 256;
+    let clock = Clock::manual(THEN);
+    let scene = scene_at(clock.clone()).await;
+    let genuine = recorded("aws-sns", "valid notification, SignatureVersion 2 (SHA-256)");
+    let forged = recorded("aws-sns", "tampered Message");
+    let certificate = fixture(&genuine, CERTIFICATE);
+    scene.stub.set(CERTIFICATE, Ok(certificate));
+    assert_eq!(send(&scene.gateway, &genuine).await.status, 200);
+    // Each under a name of its own.
+    for at in 0..MANY {
+        clock.advance(Duration::from_secs(2));
+        let url = CERTIFICATE.replace("FAKE", &at.to_string());
+        scene.stub.set(&url, Ok(certificate));
+        let answer = send(&scene.gateway, &with_certificate(&forged, &url)).await;
+        assert_refused(&answer, 401, "the signature does not match");
+    }
+    assert_eq!(scene.stub.calls().len(), 1 + MANY);
+    assert_eq!(send(&scene.gateway, &genuine).await.status, 200);
+    assert_eq!(scene.stub.calls().len(), 1 + MANY, "its certificate is still there");
 }
 
 #[tokio::test]
