@@ -13,7 +13,7 @@ use super::source::Source;
 use crate::clock::Clock;
 use crate::learning::{Claim, Windows};
 use crate::model::Secret;
-use crate::store::{MAX_LEARNT, Store, StoreError};
+use crate::store::{Learning, MAX_LEARNT, Store, StoreError};
 use crate::verify::Scheme;
 use crate::verify::compare::equal;
 
@@ -140,36 +140,61 @@ impl Learnt {
                 "what is handed over cannot be a secret of this source".to_owned(),
             ));
         }
+        if self.is_full(name, secret) {
+            return Err(full(name));
+        }
         let claim = self.windows.claim(name, now).ok_or_else(unawaited)?;
         let (learnt, secret, shows) = (Arc::clone(self), secret.clone(), own.shows_secret());
         // By itself: the sender may go away, and a window that was taken is settled.
         match tokio::spawn(async move { learnt.keep(claim, secret, shows).await }).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(Learning::Kept)) => Ok(()),
+            Ok(Ok(Learning::Full)) => Err(full(name)),
             Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable("the secret could not be stored")),
         }
     }
 
-    async fn keep(&self, claim: Claim, secret: Secret, shows: bool) -> Result<(), StoreError> {
+    /// Whether the source has no room for that secret beside the others.
+    fn is_full(&self, source: &str, secret: &Secret) -> bool {
+        self.secrets.load().get(source).is_some_and(|known| others(known, secret).count() >= MAX_LEARNT)
+    }
+
+    async fn keep(&self, claim: Claim, secret: Secret, shows: bool) -> Result<Learning, StoreError> {
         let _one = self.changing.lock().await;
         let source = claim.source();
-        if let Err(error) = self.store.learn_secret(source, &secret).await {
-            tracing::error!(source, %error, "the secret of a handshake could not be stored; answering 503");
-            self.windows.give_back(&claim);
-            return Err(error);
+        match self.store.learn_secret(source, &secret).await {
+            Ok(Learning::Kept) => {}
+            Ok(Learning::Full) => {
+                self.windows.give_back(&claim);
+                return Ok(Learning::Full);
+            }
+            Err(error) => {
+                tracing::error!(source, %error, "the secret of a handshake could not be stored; answering 503");
+                self.windows.give_back(&claim);
+                return Err(error);
+            }
         }
         self.secrets.rcu(|all| {
             let before = all.get(source).map_or(&[][..], |secrets| &secrets[..]);
-            let others = before
-                .iter()
-                .filter(|one| !equal(one.expose().as_bytes(), secret.expose().as_bytes()))
-                .cloned();
-            let newest: Vec<_> = std::iter::once(secret.clone()).chain(others).take(MAX_LEARNT).collect();
+            let newest: Vec<_> = std::iter::once(&secret).chain(others(before, &secret)).cloned().collect();
             let mut all = HashMap::clone(all);
             all.insert(source.to_owned(), newest.into());
             all
         });
         self.windows.used(&claim, shows.then_some(secret));
         tracing::info!(source, "a handshake handed over a secret; it is in force, and the window is closed");
-        Ok(())
+        Ok(Learning::Kept)
     }
+}
+
+fn others<'s>(known: &'s [Secret], secret: &'s Secret) -> impl Iterator<Item = &'s Secret> {
+    known.iter().filter(|one| !equal(one.expose().as_bytes(), secret.expose().as_bytes()))
+}
+
+/// The sender keeps its webhook unconfirmed, and the operator learns why from the log.
+fn full(source: &str) -> Refusal {
+    tracing::warn!(source, kept = MAX_LEARNT, "a handshake is refused: no further secret is kept");
+    Refusal::Forbidden(format!(
+        "{source} has learnt {MAX_LEARNT} secrets and keeps no more: the operator runs `hookloom source \
+         forget {source}`, which drops them all"
+    ))
 }

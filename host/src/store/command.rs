@@ -92,8 +92,19 @@ pub enum DestinationCommand {
     Enable,
 }
 
-/// Secrets of a source that are kept; a further one takes the place of the oldest.
+/// Secrets of a source that are kept. A further one is refused: each is that of a webhook
+/// that is still there, for all that is known.
 pub const MAX_LEARNT: usize = 16;
+
+/// What became of a secret that a handshake handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a secret may not have been kept"]
+pub enum Learning {
+    /// It is kept, as the newest of its source.
+    Kept,
+    /// Nothing has changed: the source has [`MAX_LEARNT`] others.
+    Full,
+}
 
 /// A secret that a provider handed over in a handshake.
 #[derive(Clone, Debug)]

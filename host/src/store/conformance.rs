@@ -85,7 +85,7 @@ macro_rules! conformance {
                 unordered_replays_wait_for_nobody, a_repeat_revives_nothing_that_a_replay_replaced;
             destinations: commands_change_what_is_said, since_when_is_what_was_said_first,
                 a_stale_attempt_disables_nothing, what_is_said_survives_reopening;
-            secrets: secrets_are_kept_by_source_newest_first, the_oldest_secrets_of_a_source_go,
+            secrets: secrets_are_kept_by_source_newest_first, a_source_that_is_full_keeps_what_it_has,
                 forgetting_takes_all_of_one_source, secrets_survive_reopening_and_never_print;
             time: a_wall_clock_that_jumps_ahead_sends_nothing_leased_again,
                 a_wall_clock_that_jumps_back_loses_nothing, work_under_a_lease_survives_jumps;

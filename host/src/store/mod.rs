@@ -23,8 +23,8 @@ use crate::model::{
 
 pub use crate::model::{StateChanges, StateValue, StateWrite};
 pub use command::{
-    Commanded, DeliveryCommand, DestinationCommand, DestinationState, Disabled, LearntSecret, MAX_LEARNT,
-    Replay, Replayed, Retention, Tidied,
+    Commanded, DeliveryCommand, DestinationCommand, DestinationState, Disabled, Learning, LearntSecret,
+    MAX_LEARNT, Replay, Replayed, Retention, Tidied,
 };
 pub use shown::{
     Backlog, DeliveryFilter, DeliveryRecord, EventFilter, EventRecord, EventSummary, Page, PageOf, RunRecord,
@@ -110,9 +110,9 @@ pub trait Store: Send + Sync {
         command: DestinationCommand,
     ) -> Result<DestinationState, StoreError>;
 
-    /// Keeps a secret that a handshake handed over, as the newest of its source; beyond
-    /// [`MAX_LEARNT`] the oldest goes. When it returns, it survives the machine.
-    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<(), StoreError>;
+    /// Keeps a secret that a handshake handed over, as the newest of its source, unless
+    /// it has [`MAX_LEARNT`] others. When it returns, it survives the machine.
+    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<Learning, StoreError>;
 
     /// Drops every secret that handshakes of the source handed over; how many there were.
     async fn forget_secrets(&self, source: &str) -> Result<usize, StoreError>;

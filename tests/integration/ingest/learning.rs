@@ -230,6 +230,36 @@ async fn what_cannot_be_learnt_is_refused_and_leaves_the_window_open() {
 }
 
 #[tokio::test]
+async fn a_further_secret_is_refused_and_costs_none_of_those_that_are_kept() {
+    const FULL: &str = "asana has learnt 16 secrets and keeps no more: the operator runs `hookloom source \
+                        forget asana`, which drops them all";
+    let mut gateway = Gateway::start(ASANA).await;
+    let names: Vec<_> = (0..16).map(|number| format!("FAKE{number}")).collect();
+    for name in &names {
+        arm(&gateway, &Value::Null).await;
+        assert_eq!(hand_over(&gateway, name).await.status, 200, "{name}");
+    }
+    let ticket = arm(&gateway, &Value::Null).await;
+    assert_refused(&hand_over(&gateway, "FAKE16").await, 403, FULL);
+    assert_refused(&event_signed_by(&gateway, "FAKE16").await, 401, "the signature does not match");
+    assert_eq!(window(&gateway, "asana", &ticket).await.json()["state"], "open");
+    for name in &names {
+        assert_eq!(event_signed_by(&gateway, name).await.status, 200, "{name}");
+    }
+    assert_eq!(hand_over(&gateway, "FAKE0").await.status, 200, "one that is known is no further one");
+    gateway.stop().await;
+    assert_eq!(rows(&gateway, "source_secrets"), 16);
+
+    gateway.run_here().await;
+    arm(&gateway, &Value::Null).await;
+    assert_refused(&hand_over(&gateway, "FAKE16").await, 403, FULL);
+    assert_eq!(gateway.command("/api/v1/sources/asana/forget", &Value::Null).await.status, 200);
+    assert_eq!(hand_over(&gateway, "FAKE16").await.status, 200);
+    assert_eq!(event_signed_by(&gateway, "FAKE16").await.status, 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_armed_says_why() {
     let mut gateway = Gateway::start(&(github_source("") + ASANA)).await;
     let command =

@@ -2,10 +2,14 @@
 
 use super::support::{Bench, MINUTE, Subject, open};
 use crate::model::Secret;
-use crate::store::MAX_LEARNT;
+use crate::store::{Learning, MAX_LEARNT};
 
 async fn learn(b: &Bench, source: &str, secret: &str) {
-    b.store.learn_secret(source, &Secret::from_text(secret)).await.unwrap();
+    assert_eq!(tried(b, source, secret).await, Learning::Kept, "{source} {secret}");
+}
+
+async fn tried(b: &Bench, source: &str, secret: &str) -> Learning {
+    b.store.learn_secret(source, &Secret::from_text(secret)).await.unwrap()
 }
 
 /// `source secret`, in the order of the store.
@@ -29,15 +33,21 @@ pub(in crate::store) async fn secrets_are_kept_by_source_newest_first(subject: &
     assert_eq!(learnt(&b).await, ["a two", "b one", "b three"], "learnt again, it is the newest");
 }
 
-pub(in crate::store) async fn the_oldest_secrets_of_a_source_go(subject: &dyn Subject) {
+pub(in crate::store) async fn a_source_that_is_full_keeps_what_it_has(subject: &dyn Subject) {
     let b = open(subject).await;
-    learn(&b, "other", "stays").await;
-    for number in 0..=MAX_LEARNT {
+    for number in 0..MAX_LEARNT {
         learn(&b, "many", &number.to_string()).await;
     }
-    let mut expected: Vec<_> = (1..=MAX_LEARNT).rev().map(|number| format!("many {number}")).collect();
-    expected.push("other stays".to_owned());
+    assert_eq!(tried(&b, "many", "another").await, Learning::Full);
+    learn(&b, "other", "has room").await;
+    // One that is known is no further one.
+    learn(&b, "many", "0").await;
+    let mut expected: Vec<_> = (1..MAX_LEARNT).rev().map(|number| format!("many {number}")).collect();
+    expected.insert(0, "many 0".to_owned());
+    expected.push("other has room".to_owned());
     assert_eq!(learnt(&b).await, expected);
+    assert_eq!(b.store.forget_secrets("many").await, Ok(MAX_LEARNT));
+    learn(&b, "many", "another").await;
 }
 
 pub(in crate::store) async fn forgetting_takes_all_of_one_source(subject: &dyn Subject) {

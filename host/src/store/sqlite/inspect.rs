@@ -1,4 +1,4 @@
-//! A look at a store from outside, for `hookloom check`.
+//! A look at a store from outside, for `hookloom check` and `hookloom verify`.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,7 +9,8 @@ use super::connect::{self, beside};
 use super::counters::Counters;
 use super::encoding::to_u64;
 use super::migrate::{self, Found};
-use crate::store::{Backlog, StoreError};
+use super::secrets;
+use crate::store::{Backlog, LearntSecret, StoreError};
 
 /// What is found in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,22 @@ pub(super) fn look(conn: &Connection) -> Result<StoreInspection, StoreError> {
             let backlog = Counters::count(conn)?.backlog();
             Ok(StoreInspection { schema: Some(schema), backlog, runs: runs(conn)?, ..nothing })
         }
+    }
+}
+
+/// What handshakes handed over; nothing where there is no store yet.
+pub(super) fn learnt(path: &Path) -> Result<Vec<LearntSecret>, StoreError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let conn = open(path)?;
+    match migrate::look(&conn)? {
+        Found::Nothing => Ok(Vec::new()),
+        Found::Schema(found) if found > migrate::known() => {
+            Err(StoreError::TooNew { found, known: migrate::known() })
+        }
+        Found::Schema(found) if found < secrets::SINCE => Ok(Vec::new()),
+        Found::Schema(_) => secrets::all(&conn),
     }
 }
 

@@ -45,7 +45,7 @@ use tokio::sync::Mutex;
 use super::{
     Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
     DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
-    LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease,
+    Learning, LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease,
     RunResult, StateValue, Store, StoreError, Tidied, Want,
 };
 use crate::clock::{Clock, Random};
@@ -140,6 +140,16 @@ impl SqliteStore {
     /// and nothing migrated.
     pub fn inspect(path: &Path) -> Result<StoreInspection, StoreError> {
         inspect::inspect(path)
+    }
+
+    /// What handshakes handed over, as [`Store::learnt_secrets`] says, of the file at `path`,
+    /// also while a gateway runs on it. Nothing is created and nothing migrated; no file:
+    /// none.
+    ///
+    /// # Errors
+    /// It cannot be read, or is newer than this version.
+    pub fn learnt(path: &Path) -> Result<Vec<LearntSecret>, StoreError> {
+        inspect::learnt(path)
     }
 
     /// Copies the store at `path` to the new file `target`, also while a gateway runs on
@@ -259,7 +269,7 @@ impl Store for SqliteStore {
         self.writer.submit(1, move |tx| destinations::command(tx, &name, command)).await
     }
 
-    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<(), StoreError> {
+    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<Learning, StoreError> {
         let (source, secret) = (source.to_owned(), secret.clone());
         self.writer.submit(1, move |tx| secrets::learn(tx, &source, &secret)).await
     }

@@ -5,10 +5,19 @@ use rusqlite::{Connection, params};
 use super::encoding::to_i64;
 use super::tx::Tx;
 use crate::model::{Millis, Secret};
-use crate::store::{LearntSecret, MAX_LEARNT, StoreError};
+use crate::store::{Learning, LearntSecret, MAX_LEARNT, StoreError};
 
-/// One that is known already becomes the newest; what is beyond [`MAX_LEARNT`] goes.
-pub(super) fn learn(tx: &Tx<'_>, source: &str, secret: &Secret) -> Result<(), StoreError> {
+/// The first schema that has them.
+pub(super) const SINCE: i64 = 4;
+
+/// One that is known already becomes the newest; one beyond [`MAX_LEARNT`] is not kept.
+pub(super) fn learn(tx: &Tx<'_>, source: &str, secret: &Secret) -> Result<Learning, StoreError> {
+    let others: i64 = tx
+        .sql("SELECT count(*) FROM source_secrets WHERE source = ?1 AND secret <> ?2")?
+        .query_row(params![source, secret.expose()], |row| row.get(0))?;
+    if others >= to_i64(MAX_LEARNT) {
+        return Ok(Learning::Full);
+    }
     tx.sql("DELETE FROM source_secrets WHERE source = ?1 AND secret = ?2")?
         .execute(params![source, secret.expose()])?;
     tx.sql(
@@ -16,12 +25,7 @@ pub(super) fn learn(tx: &Tx<'_>, source: &str, secret: &Secret) -> Result<(), St
          SELECT coalesce(max(n), 0) + 1, ?1, ?2, ?3 FROM source_secrets",
     )?
     .execute(params![source, secret.expose(), tx.now.0])?;
-    tx.sql(
-        "DELETE FROM source_secrets WHERE source = ?1 AND n NOT IN \
-         (SELECT n FROM source_secrets WHERE source = ?1 ORDER BY n DESC LIMIT ?2)",
-    )?
-    .execute(params![source, to_i64(MAX_LEARNT)])?;
-    Ok(())
+    Ok(Learning::Kept)
 }
 
 /// How many there were.

@@ -3,7 +3,9 @@
 
 use super::tx::Ledger;
 use crate::model::{Delivery, Run};
-use crate::store::{Accepted, Claimed, Commanded, Committed, DestinationState, Recorded, Replayed, Resumed};
+use crate::store::{
+    Accepted, Claimed, Commanded, Committed, DestinationState, Learning, Recorded, Replayed, Resumed,
+};
 
 /// A verb's answer.
 pub(super) trait Unclaimed {
@@ -68,6 +70,7 @@ macro_rules! nothing_to_give_back {
 nothing_to_give_back!(
     Vec<Recorded>,
     Vec<Commanded>,
+    Learning,
     Vec<Replayed>,
     Resumed,
     DestinationState,

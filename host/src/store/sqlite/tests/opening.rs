@@ -40,6 +40,8 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(refused, StoreError::TooNew { found: newer, known: migrate::known() });
     let found = SqliteStore::inspect(&place.path()).unwrap();
     assert_eq!((found.schema, found.backlog), (Some(newer), Backlog::default()));
+    let learnt = SqliteStore::learnt(&place.path()).unwrap_err();
+    assert_eq!(learnt, StoreError::TooNew { found: newer, known: migrate::known() });
 }
 
 #[test]
