@@ -46,6 +46,17 @@ pub enum Alert {
         /// For people.
         reason: String,
     },
+    /// An event's runs were given up before they began.
+    RunDead {
+        /// The event's source.
+        source: String,
+        /// The routes whose runs they are.
+        routes: Vec<String>,
+        /// The event.
+        event: EventId,
+        /// For people.
+        reason: String,
+    },
     /// A call of a plugin failed.
     PluginFailed {
         /// Its name.
@@ -75,6 +86,7 @@ impl Alert {
             Self::DestinationDisabled { .. } => "hookloom.destination.disabled",
             Self::BreakerOpen { .. } => "hookloom.breaker_open",
             Self::DeliveryDead { .. } => "hookloom.delivery_dead",
+            Self::RunDead { .. } => "hookloom.run_dead",
             Self::PluginFailed { .. } => "hookloom.plugin_failed",
             Self::BacklogHigh { .. } => "hookloom.backlog_high",
         }

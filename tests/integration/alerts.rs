@@ -4,7 +4,7 @@ use hookloom_testkit::gateway::Gateway;
 use hookloom_testkit::guests;
 use hookloom_testkit::receiver::{Answer, Receiver, Request};
 use hookloom_testkit::sender::{SECRET, borrowed, github};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A gateway of which `broken` is one destination and `pager` hears of what happens.
 fn config(broken: &str, pager: &Receiver, steps: &str) -> String {
@@ -109,6 +109,34 @@ async fn a_dead_delivery_is_told_and_a_dead_alert_is_not() {
     gateway.event_when(&told, "failed").await;
     let dead = r#"hookloom_deliveries_total{destination="pager",state="dead"}"#;
     assert_eq!((gateway.count(dead).await, pager.seen().requests.len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_are_dead_on_arrival_are_told_once_for_their_source() {
+    let (pager, crm) = (Receiver::start([]).await, Receiver::start([]).await);
+    let strict = "scheme = \"github\"\nschema = \"n.json\"\non_invalid = \"dead\"";
+    let text = config(&crm.url(), &pager, "").replace("scheme = \"github\"", strict);
+    let second = "[[routes]]\nname = \"audit\"\nfrom = [\"github\"]\nto = [\"crm\"]\n";
+    let mut gateway = Gateway::new(&format!("{text}{second}"));
+    let schema = gateway.config_file().with_file_name("n.json");
+    std::fs::write(schema, r#"{"properties":{"n":{"minimum":3}}}"#).unwrap();
+    gateway.run_here().await;
+    // The last one matches, and is nothing to tell of.
+    let ids = post(&gateway, 4).await;
+    gateway.event_when(&ids[0], "failed").await;
+    gateway.event_when(&ids[3], "delivered").await;
+    // Stopping tells what was only counted so far; it is delivered after the next start.
+    gateway.stop().await;
+    gateway.run_here().await;
+    let requests = pager.requests(2).await;
+    for (request, n, count) in [(&requests[0], 0, 1), (&requests[1], 2, 2)] {
+        let reason = format!("the body does not match its schema: /n: {n} is less than the minimum of 3");
+        let data = json!({
+            "source": "github", "routes": ["all", "audit"], "event": ids[n], "reason": reason, "count": count,
+        });
+        assert_eq!(alert(request), ("hookloom.run_dead".to_owned(), data));
+    }
+    assert_eq!(pager.seen().requests.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::question::{self, EventWords};
 use super::{Parts, deliveries};
-use crate::model::{Coding, Event, EventId, format_rfc3339};
+use crate::model::{Coding, Event, EventId, MAX_DECODED, format_rfc3339};
 use crate::store::{EventSummary, RunRecord};
 
 #[derive(Debug, Deserialize)]
@@ -100,7 +100,8 @@ fn event_file(event: &Event) -> Value {
     let (key, shown) = body(&event.body);
     file[key] = shown;
     // Beside the bytes as sent, what a step sees of them.
-    if let Some(Ok(decoded)) = Coding::of_headers(&event.headers).map(|coding| coding.decode(&event.body)) {
+    let coding = Coding::of_headers(&event.headers);
+    if let Some(Ok(decoded)) = coding.map(|coding| coding.decode(&event.body, MAX_DECODED)) {
         let (key, shown) = body(&decoded);
         file["decoded"] = json!({ key: shown });
     }

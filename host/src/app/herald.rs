@@ -145,6 +145,7 @@ fn subject(alert: &Alert) -> &str {
         Alert::DestinationDisabled { destination, .. }
         | Alert::BreakerOpen { destination, .. }
         | Alert::DeliveryDead { destination, .. } => destination,
+        Alert::RunDead { source, .. } => source,
         Alert::PluginFailed { plugin, .. } => plugin,
         Alert::BacklogHigh { .. } => "",
     }
@@ -180,6 +181,9 @@ fn data(alert: &Alert) -> Value {
         }
         Alert::DeliveryDead { destination, delivery, event, reason } => {
             json!({ "destination": destination, "delivery": delivery, "event": event, "reason": reason })
+        }
+        Alert::RunDead { source, routes, event, reason } => {
+            json!({ "source": source, "routes": routes, "event": event, "reason": reason })
         }
         Alert::PluginFailed { plugin, route, source, event, reason } => {
             json!({ "plugin": plugin, "route": route, "source": source, "event": event, "reason": reason })

@@ -36,7 +36,7 @@ fn source(source: &Source, routes: &[Route]) -> Value {
         "path": format!("/in/{}", source.name),
         "scheme": source.scheme.name(),
         "methods": source.methods.iter().map(http::Method::as_str).collect::<Vec<_>>(),
-        "learns": source.scheme.own().is_some_and(crate::verify::Scheme::learns),
+        "learns": source.scheme.own().is_some_and(|own| own.learns()),
         "plugin": source.scheme.plugin().map(|named| &named.plugin),
         "dedupe": dedupe,
         "routes": routes.iter().filter(from).map(|route| &route.name).collect::<Vec<_>>(),

@@ -175,6 +175,7 @@ pub(super) struct Source {
     pub(super) dedupe_key: Option<Text>,
     pub(super) rate_limit: Option<Rate>,
     pub(super) max_body: Option<Size>,
+    pub(super) max_decoded_body: Option<Spanned<Size>>,
     pub(super) allow_from: Vec<Text>,
     pub(super) schema: Option<Spanned<SchemaFiles>>,
     pub(super) on_invalid: Option<Text>,

@@ -46,7 +46,7 @@ fn what_is_written_is_in_force() {
     let dir = folder();
     let text = "[server]\nmax_connections = 7\nheader_timeout = \"3s\"\nidle_timeout = \"2m\"\n\
          trusted_proxies = [\"::ffff:10.0.0.0/104\"]\ntls_cert = \"tls/chain.pem\"\ntls_key = \"file:tls/key.pem\"\n\
-         [sources.a]\nscheme = \"none\"\nmax_body = \"2KiB\"\nallow_from = [\"192.0.2.0/24\", \"2001:db8::/32\"]\n\
+         [sources.a]\nscheme = \"none\"\nmax_body = \"2KiB\"\nmax_decoded_body = \"256MiB\"\nallow_from = [\"192.0.2.0/24\", \"2001:db8::/32\"]\n\
          schema = \"schemas/push.json\"\non_invalid = \"dead\"\n";
     let config = load(&dir, text).unwrap_or_else(|problems| panic!("{problems}"));
     let server = &config.server;
@@ -59,7 +59,9 @@ fn what_is_written_is_in_force() {
     assert_eq!(format!("{:?}", config.front_door.trusted_proxies), "[10.0.0.0/8]");
     let source = &config.front_door.sources["a"];
     assert_eq!(format!("{:?}", source.allow_from), "[192.0.2.0/24, 2001:db8::/32]");
-    assert_eq!(source.max_body, Some(2048));
+    assert_eq!((source.max_body, source.max_decoded_body), (Some(2048), 256 << 20));
+    let unsaid = load(&dir, "[sources.a]\nscheme = \"none\"").unwrap();
+    assert_eq!(unsaid.front_door.sources["a"].max_decoded_body, 16 << 20);
     let schemas = source.schemas.as_ref().unwrap();
     assert_eq!(schemas.on_invalid, OnInvalid::Dead);
     assert!(schemas.of(None).unwrap().check(b"[]").is_err());
@@ -81,6 +83,8 @@ fn mistakes_name_the_file_and_the_place() {
         (tls("tls/chain.pem", "tls/other.pem"), "tls/other.pem cannot be served: the key does not fit"),
         ("[server]\ntrusted_proxies = [\"proxy\"]".to_owned(), ":2:20: \"proxy\" is not a network"),
         (source("allow_from = [\"192.0.2.1/24\"]"), ":3:15: \"192.0.2.1/24\" has bits behind its prefix"),
+        (source("max_decoded_body = \"0B\""), ":3:20: what a compressed body holds has between 1 byte"),
+        (source("max_decoded_body = \"257MiB\""), ":3:20: what a compressed body holds has between 1 byte"),
         (source("on_invalid = \"pass\""), ":3:14: without a `schema` nothing is invalid"),
         (
             source("schema = \"schemas/push.json\"\non_invalid = \"drop\""),

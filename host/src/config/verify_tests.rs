@@ -122,6 +122,29 @@ fn checks_have_secrets_of_their_own() {
     assert_eq!(verdict.to_string(), "unauthorized: the signature does not match");
 }
 
+/// What is fresh for longer than repeats are known otherwise could be sent again.
+#[test]
+fn repeats_are_known_as_long_as_a_request_is_fresh() {
+    let spelled = "[sources.a.verify]\nsignature = { header = \"s\" }\nmessage = \"{timestamp}{body}\"\n";
+    let signed = |tolerance: u32| {
+        format!("secrets = [\"s\"]\n{spelled}timestamp = {{ header = \"t\", tolerance = {tolerance} }}")
+    };
+    let checks = "secrets = [\"s\"]\n[sources.a.verify]\nany = [{ preset = \"github\" }, { preset = \"dropbox-sign\" }]";
+    for (source, hours) in [
+        ("scheme = \"github\"\nsecrets = [\"s\"]", 24),
+        ("scheme = \"stripe\"\nsecrets = [\"s\"]", 24),
+        ("scheme = \"dropbox-sign\"\nsecrets = [\"s\"]", 96),
+        ("scheme = \"dropbox-sign\"\nsecrets = [\"s\"]\ndedupe = \"1h\"", 1),
+        (&signed(60), 24),
+        (&signed(7 * 24 * 3600), 7 * 24),
+        (checks, 96),
+    ] {
+        let config = load(&format!("[sources.a]\n{source}")).unwrap();
+        let window = config.front_door.sources["a"].dedupe.window;
+        assert_eq!(window, Duration::from_hours(hours), "{source}");
+    }
+}
+
 #[test]
 fn the_url_of_a_source_is_taken_as_it_is_written() {
     for (server, source, expected) in [

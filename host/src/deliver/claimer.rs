@@ -192,8 +192,8 @@ mod tests {
     use crate::store::{
         Accepted, AttemptRecord, Backlog, Commanded, Committed, DeliveryCommand, DeliveryFilter,
         DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
-        LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunLease,
-        RunResult, StateValue, Store, Tidied,
+        Learning, LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention,
+        RunLease, RunResult, StateValue, Store, Tidied,
     };
 
     fn targets(names: &[&str]) -> Arc<Targets> {
@@ -300,7 +300,7 @@ mod tests {
             Err(StoreError::Closed)
         }
 
-        async fn learn_secret(&self, _: &str, _: &Secret) -> Result<(), StoreError> {
+        async fn learn_secret(&self, _: &str, _: &Secret) -> Result<Learning, StoreError> {
             Err(StoreError::Closed)
         }
 

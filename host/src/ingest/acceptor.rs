@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
-use super::unfit;
+use super::unfit::Unfit;
+use crate::alerts::Alerts;
 use crate::budget::Budget;
 use crate::metrics::Metrics;
 use crate::model::{EventId, Run};
@@ -51,6 +52,14 @@ pub struct RunHandoff {
     pub lease: Duration,
 }
 
+/// What commits events, and says what became of them.
+struct Committer {
+    store: Arc<dyn Store>,
+    handoff: RunHandoff,
+    metrics: Arc<Metrics>,
+    alerts: Alerts,
+}
+
 /// The door to the store. Cloning shares.
 #[derive(Clone, Debug)]
 pub(super) struct Acceptor {
@@ -59,9 +68,14 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Starts the task that fills batches; it ends when the last clone is dropped.
-    pub(super) fn start(store: Arc<dyn Store>, handoff: RunHandoff, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        handoff: RunHandoff,
+        metrics: Arc<Metrics>,
+        alerts: Alerts,
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(fill_batches(waiting, store, handoff, metrics));
+        tokio::spawn(fill_batches(waiting, Committer { store, handoff, metrics, alerts }));
         Self { queue }
     }
 
@@ -73,12 +87,8 @@ impl Acceptor {
     }
 }
 
-async fn fill_batches(
-    mut queue: mpsc::Receiver<Waiting>,
-    store: Arc<dyn Store>,
-    handoff: RunHandoff,
-    metrics: Arc<Metrics>,
-) {
+async fn fill_batches(mut queue: mpsc::Receiver<Waiting>, committer: Committer) {
+    let committer = Arc::new(committer);
     let slots = Arc::new(Semaphore::new(CONCURRENT_BATCHES));
     loop {
         // The slot first: what arrives while the disk is busy joins this batch.
@@ -87,17 +97,18 @@ async fn fill_batches(
         if queue.recv_many(&mut batch, MAX_BATCH).await == 0 {
             return;
         }
-        let (store, handoff, metrics) = (store.clone(), handoff.clone(), metrics.clone());
+        let committer = committer.clone();
         tokio::spawn(async move {
-            commit(batch, store.as_ref(), &handoff, &metrics).await;
+            commit(batch, &committer).await;
             drop(slot);
         });
     }
 }
 
-async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff, metrics: &Metrics) {
+async fn commit(batch: Vec<Waiting>, committer: &Committer) {
+    let Committer { store, handoff, metrics, alerts } = committer;
     let (events, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.event, w.reply)).unzip();
-    let ids: Vec<_> = events.iter().map(|new| (new.event.id.clone(), unfit::dead_routes(new))).collect();
+    let ids: Vec<_> = events.iter().map(|new| (new.event.id.clone(), Unfit::of(new))).collect();
     // Room is reserved before the runs are claimed, so that what is claimed can always
     // be handed over; without room they stay in the store until they are asked for.
     let runs = events.iter().map(|new| new.routes.len()).sum();
@@ -114,15 +125,15 @@ async fn commit(batch: Vec<Waiting>, store: &dyn Store, handoff: &RunHandoff, me
     };
     let mut claimed = Vec::with_capacity(runs);
     let mut revived = false;
-    for ((accepted, reply), (id, dead)) in accepted.into_iter().zip(replies).zip(ids) {
+    for ((accepted, reply), (id, unfit)) in accepted.into_iter().zip(replies).zip(ids) {
         let receipt = match accepted {
             Accepted::New(runs) => {
                 claimed.extend(runs);
-                if dead.is_empty() {
-                    Receipt::Accepted(id)
-                } else {
-                    unfit::tell(metrics, &id, &dead);
+                if let Some(unfit) = unfit {
+                    unfit.tell(metrics, alerts);
                     Receipt::Unfit(id)
+                } else {
+                    Receipt::Accepted(id)
                 }
             }
             Accepted::Duplicate(first) => {

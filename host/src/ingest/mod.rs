@@ -48,7 +48,7 @@ use refusal::Refusal;
 pub use acceptor::RunHandoff;
 pub use address::Peer;
 pub use certificate::{Certificate, CertificateError};
-pub use documents::{FetchError, Fetcher};
+pub use documents::{FetchError, Fetcher, unknown_keys};
 pub use gate::{Closed, Gate};
 pub use learnt::Learnt;
 pub use schema::{OnInvalid, Schema, SchemaFault, Schemas};
@@ -100,7 +100,7 @@ pub struct Parts {
 /// The front door as HTTP: `/in/{source}` and what is below it.
 pub fn router(parts: Parts) -> Router {
     let Parts { door, store, handoff, gate, judge, fetcher, learnt, clock, random, metrics, alerts } = parts;
-    let acceptor = Acceptor::start(store, handoff, metrics.clone());
+    let acceptor = Acceptor::start(store, handoff, metrics.clone(), alerts.clone());
     let documents = Keeper::new(fetcher, clock.clone(), metrics.clone());
     let ingest = Arc::new(Ingest {
         door,
@@ -172,7 +172,7 @@ impl Ingest {
             limit.take(self.clock.monotonic()).map_err(Refusal::RateLimited)?;
         }
         let schema = source.schemas.as_ref().and_then(|schemas| schemas.of(proven.event_type.as_deref()));
-        let content = self.reading.read(&received, schema, room).await?;
+        let content = self.reading.read(&received, schema, source.max_decoded_body, room).await?;
         let new = self.new_event(door, source, &received, proven, content)?;
         let receipt = match self.acceptor.accept(new).await {
             None => return Err(Refusal::Unavailable("too many requests at once")),
@@ -196,10 +196,8 @@ impl Ingest {
             }
         };
         let learnt = self.learnt.scheme(source);
-        let scheme = learnt.as_deref().unwrap_or(own);
-        let url = source.public_url.as_deref().map(|base| received.url_below(base));
-        let request = received.for_scheme(url.as_deref());
-        match self.decide(scheme, &request).await? {
+        let scheme = learnt.as_ref().unwrap_or(own);
+        match self.decide(source, scheme, received).await? {
             Verdict::Accepted(verify::Accepted { id, event_type }) => {
                 Ok(Verified::Event(Proven { id, event_type, attributes: Vec::new() }))
             }
@@ -310,7 +308,7 @@ impl Received<'_> {
             DedupeBy::Id => id?.to_owned(),
             DedupeBy::Header(name) => self.headers.get(name)?.to_str().ok()?.to_owned(),
             DedupeBy::Json(pointer) => pointed(content, pointer)?,
-            DedupeBy::Content => hex::encode(Sha256::digest(self.body)),
+            DedupeBy::Content => hex::encode(Sha256::digest(verify::content(self.headers, self.body))),
         };
         // Long keys are hashed, so that a sender cannot fill the table with them.
         let key = if key.len() > 256 { hex::encode(Sha256::digest(&key)) } else { key };

@@ -29,8 +29,12 @@ pub struct Source {
     pub allow_from: Vec<Cidr>,
     /// Bytes of a body; `None`: the front door's limit.
     pub max_body: Option<usize>,
+    /// Bytes of what a compressed body holds.
+    pub max_decoded_body: usize,
     /// Of verified requests.
     pub rate_limit: Option<RateLimiter>,
+    /// Of fetches of keys that it never had.
+    pub unknown_keys: RateLimiter,
     /// The URL that the provider was given, where schemes sign it.
     pub public_url: Option<String>,
     /// The answer to an accepted request, where it is not the gateway's own JSON.
@@ -43,7 +47,7 @@ pub struct Source {
 #[derive(Clone, Debug)]
 pub enum SourceScheme {
     /// By the gateway.
-    Own(Box<Scheme>),
+    Own(Arc<Scheme>),
     /// By a plugin.
     Plugin(Arc<NamedPlugin>),
 }
@@ -58,9 +62,9 @@ impl SourceScheme {
     }
 
     /// The gateway's own scheme, if it is one.
-    pub fn own(&self) -> Option<&Scheme> {
+    pub const fn own(&self) -> Option<&Arc<Scheme>> {
         match self {
-            Self::Own(scheme) => Some(scheme.as_ref()),
+            Self::Own(scheme) => Some(scheme),
             Self::Plugin(_) => None,
         }
     }
@@ -110,7 +114,7 @@ pub enum DedupeBy {
     Header(String),
     /// A value of the JSON body, by its pointer (RFC 6901).
     Json(String),
-    /// The body's bytes.
+    /// The body's bytes; of a form, what it says.
     Content,
 }
 
@@ -145,8 +149,9 @@ impl FrontDoor {
     /// as much of it as it had, so reloading grants nobody another burst.
     pub fn continue_from(&self, before: &Self) {
         for (name, source) in &self.sources {
-            let earlier = before.sources.get(name).and_then(|source| source.rate_limit.as_ref());
-            if let (Some(limit), Some(earlier)) = (&source.rate_limit, earlier) {
+            let Some(earlier) = before.sources.get(name) else { continue };
+            source.unknown_keys.continue_from(&earlier.unknown_keys);
+            if let (Some(limit), Some(earlier)) = (&source.rate_limit, &earlier.rate_limit) {
                 limit.continue_from(earlier);
             }
         }

@@ -4,6 +4,7 @@
 use super::refusal::Refusal;
 use super::schema::OnInvalid;
 use super::source::Source;
+use crate::alerts::{Alert, Alerts};
 use crate::metrics::Metrics;
 use crate::model::{Attribute, EventId};
 use crate::store::{NewEvent, NewRun};
@@ -36,15 +37,33 @@ pub(super) fn judge(
     Ok(())
 }
 
-/// The routes whose runs are dead on arrival.
-pub(super) fn dead_routes(new: &NewEvent) -> Vec<String> {
-    new.routes.iter().filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect()
+/// An event whose runs are dead on arrival.
+pub(super) struct Unfit {
+    event: EventId,
+    source: String,
+    routes: Vec<String>,
+    reason: String,
 }
 
-/// Says of an event that is on disk that these of its runs failed before they began.
-pub(super) fn tell(metrics: &Metrics, event: &EventId, dead: &[String]) {
-    for route in dead {
-        metrics.run(route, "failed");
+impl Unfit {
+    /// `None`: every run of the event will be processed.
+    pub(super) fn of(new: &NewEvent) -> Option<Self> {
+        let dead = new.routes.iter().filter(|run| run.dead.is_some());
+        Some(Self {
+            event: new.event.id.clone(),
+            source: new.event.source.clone(),
+            routes: dead.map(|run| run.route.clone()).collect(),
+            reason: new.routes.iter().find_map(|run| run.dead.clone())?,
+        })
     }
-    tracing::warn!(%event, routes = ?dead, "dead on arrival: the body does not match its schema");
+
+    /// Says, once the event is on disk, that these of its runs failed before they began.
+    pub(super) fn tell(self, metrics: &Metrics, alerts: &Alerts) {
+        let Self { event, source, routes, reason } = self;
+        for route in &routes {
+            metrics.run(route, "failed");
+        }
+        tracing::warn!(%event, ?routes, "dead on arrival: the body does not match its schema");
+        alerts.raise(Alert::RunDead { source, routes, event, reason });
+    }
 }

@@ -8,9 +8,12 @@ use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::Header;
 
-/// What a decoded body may have, in bytes, however small it came. It bounds memory: a body
-/// of a few KiB can otherwise stand for gigabytes.
-pub const MAX_DECODED: usize = 16 << 20;
+/// What a decoded body may have, in bytes, however small it came, where a source does not
+/// say. It bounds memory: a body of a few KiB can otherwise stand for gigabytes.
+pub const DEFAULT_MAX_DECODED: usize = 16 << 20;
+/// The most that a source may allow, and so what everybody reads who reads after the front
+/// door: what was accepted stays readable when the source's limit is lowered.
+pub const MAX_DECODED: usize = 256 << 20;
 
 /// A coding that is undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +31,9 @@ pub enum DecodeError {
     /// Not of that coding, broken off, or followed by something else.
     #[error("the body is not what its content-encoding says")]
     Corrupt,
-    /// More than [`MAX_DECODED`].
-    #[error("the body is larger than {MAX_DECODED} bytes once it is decompressed")]
-    TooLarge,
+    /// More than this limit, in bytes.
+    #[error("the body is larger than {0} bytes once it is decompressed")]
+    TooLarge(usize),
 }
 
 impl Coding {
@@ -62,17 +65,17 @@ impl Coding {
     /// What `body` holds. An empty body holds nothing.
     ///
     /// # Errors
-    /// See [`DecodeError`]. No more than [`MAX_DECODED`] bytes are ever made.
-    pub fn decode(self, body: &[u8]) -> Result<Bytes, DecodeError> {
+    /// See [`DecodeError`]. At most one byte more than `limit` is ever made.
+    pub fn decode(self, body: &[u8], limit: usize) -> Result<Bytes, DecodeError> {
         if body.is_empty() {
             return Ok(Bytes::new());
         }
         match self {
-            Self::Gzip => all(&mut MultiGzDecoder::new(body), |_| 0),
+            Self::Gzip => all(&mut MultiGzDecoder::new(body), limit, |_| 0),
             Self::Deflate if is_zlib(body) => {
-                all(&mut ZlibDecoder::new(body), |decoder| decoder.get_ref().len())
+                all(&mut ZlibDecoder::new(body), limit, |decoder| decoder.get_ref().len())
             }
-            Self::Deflate => all(&mut DeflateDecoder::new(body), |decoder| decoder.get_ref().len()),
+            Self::Deflate => all(&mut DeflateDecoder::new(body), limit, |decoder| decoder.get_ref().len()),
         }
     }
 }
@@ -88,11 +91,11 @@ fn is_zlib(body: &[u8]) -> bool {
 }
 
 /// Everything that comes out; `left` says how many bytes nobody has read then.
-fn all<D: Read>(decoder: &mut D, left: impl Fn(&D) -> usize) -> Result<Bytes, DecodeError> {
+fn all<D: Read>(decoder: &mut D, limit: usize, left: impl Fn(&D) -> usize) -> Result<Bytes, DecodeError> {
     let mut made = Vec::new();
-    let read = io::copy(&mut decoder.take(MAX_DECODED as u64 + 1), &mut made);
-    if made.len() > MAX_DECODED {
-        return Err(DecodeError::TooLarge);
+    let read = io::copy(&mut decoder.take((limit as u64).saturating_add(1)), &mut made);
+    if made.len() > limit {
+        return Err(DecodeError::TooLarge(limit));
     }
     if read.is_err() || left(decoder) > 0 {
         return Err(DecodeError::Corrupt);
@@ -158,7 +161,7 @@ mod tests {
             (Coding::Deflate, zlib(text), text),
             (Coding::Deflate, bare(text), text),
         ] {
-            assert_eq!(coding.decode(&body).as_deref(), Ok(expected), "{coding:?} {body:?}");
+            assert_eq!(coding.decode(&body, 64).as_deref(), Ok(expected), "{coding:?} {body:?}");
         }
     }
 
@@ -181,18 +184,27 @@ mod tests {
             (Coding::Deflate, longer(bare(text))),
             (Coding::Deflate, gzip(text)),
         ] {
-            assert_eq!(coding.decode(&body), Err(DecodeError::Corrupt), "{coding:?} {body:?}");
+            assert_eq!(coding.decode(&body, 64), Err(DecodeError::Corrupt), "{coding:?} {body:?}");
         }
     }
 
     #[test]
     fn a_bomb_is_defused_at_the_limit() {
-        let just = vec![b'x'; MAX_DECODED];
-        assert_eq!(Coding::Gzip.decode(&gzip(&just)).map(|body| body.len()), Ok(MAX_DECODED));
-        let above = gzip(&vec![b'x'; MAX_DECODED + 1]);
-        assert!(above.len() < 64 << 10);
-        assert_eq!(Coding::Gzip.decode(&above), Err(DecodeError::TooLarge));
-        let many: Vec<u8> = std::iter::repeat_n(above, 100).flatten().collect();
-        assert_eq!(Coding::Gzip.decode(&many), Err(DecodeError::TooLarge));
+        const LIMIT: usize = 1 << 20;
+        let above = gzip(&vec![b'x'; LIMIT + 1]);
+        assert!(above.len() < 4 << 10);
+        let many: Vec<u8> = std::iter::repeat_n(&above, 100).flatten().copied().collect();
+        for (coding, body, limit, expected) in [
+            (Coding::Gzip, gzip(&vec![b'x'; LIMIT]), LIMIT, Ok(LIMIT)),
+            (Coding::Gzip, above.clone(), LIMIT + 1, Ok(LIMIT + 1)),
+            (Coding::Gzip, above, LIMIT, Err(DecodeError::TooLarge(LIMIT))),
+            (Coding::Gzip, many, LIMIT + 1, Err(DecodeError::TooLarge(LIMIT + 1))),
+            (Coding::Deflate, zlib(b"xy"), 2, Ok(2)),
+            (Coding::Deflate, zlib(b"xy"), 1, Err(DecodeError::TooLarge(1))),
+            (Coding::Deflate, bare(b"xy"), 2, Ok(2)),
+            (Coding::Deflate, bare(b"xy"), 1, Err(DecodeError::TooLarge(1))),
+        ] {
+            assert_eq!(coding.decode(&body, limit).map(|body| body.len()), expected, "{coding:?} {limit}");
+        }
     }
 }

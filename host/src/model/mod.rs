@@ -15,7 +15,7 @@ mod state;
 mod time;
 
 pub use cidr::{Cidr, CidrError};
-pub use coding::{Coding, DecodeError, MAX_DECODED};
+pub use coding::{Coding, DEFAULT_MAX_DECODED, DecodeError, MAX_DECODED};
 pub use delivery::{
     Attempt, AttemptError, Decision, Delivery, DeliveryState, DeliveryTransition, Message, Outcome,
 };

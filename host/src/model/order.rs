@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Coding, Event, Header, Message, pointed};
+use super::{Coding, Event, Header, MAX_DECODED, Message, pointed};
 
 /// Longer keys are hashed, so that what a sender writes cannot fill an index.
 const MAX_KEY_BYTES: usize = 128;
@@ -54,7 +54,7 @@ impl Order {
                 let coding = Coding::of_headers(&event.headers);
                 match (&message.body, coding) {
                     (Some(body), _) => pointed(body, pointer)?,
-                    (None, Some(coding)) => pointed(&coding.decode(&event.body).ok()?, pointer)?,
+                    (None, Some(coding)) => pointed(&coding.decode(&event.body, MAX_DECODED).ok()?, pointer)?,
                     (None, None) => pointed(&event.body, pointer)?,
                 }
             }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderName, HeaderValue};
 
-use crate::model::{Attribute, Coding, Event, Header, Message, Route, RouteTarget};
+use crate::model::{Attribute, Coding, Event, Header, MAX_DECODED, Message, Route, RouteTarget};
 use crate::plugin::{CallInput, PluginMessage};
 
 /// One message in the making.
@@ -29,7 +29,7 @@ impl Draft {
         let draft = Self { attributes: event.attributes.clone(), ..Self::default() };
         let coding = Coding::of_headers(&event.headers).filter(|_| !route.steps.is_empty());
         // What cannot be decompressed was not accepted, unless an older gateway did.
-        match coding.map(|coding| coding.decode(&event.body)) {
+        match coding.map(|coding| coding.decode(&event.body, MAX_DECODED)) {
             Some(Ok(body)) => {
                 let remove_headers = vec![CONTENT_ENCODING.as_str().to_owned()];
                 Self { body: Some(body), remove_headers, ..draft }

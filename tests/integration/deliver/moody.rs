@@ -10,8 +10,8 @@ use hookloom::model::{Attempt, Delivery, DeliveryId, EventId, OnDead, Run, Secre
 use hookloom::store::{
     Accepted, AttemptRecord, Backlog, Claimed, Commanded, Committed, DeliveryCommand, DeliveryFilter,
     DeliveryRecord, DestinationCommand, DestinationState, EventFilter, EventRecord, EventSummary, Holder,
-    LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunEnd, RunLease,
-    RunResult, StateValue, Store, StoreError, Tidied, Want,
+    Learning, LearntSecret, NewEvent, Page, PageOf, Recorded, Replay, Replayed, Resumed, Retention, RunEnd,
+    RunLease, RunResult, StateValue, Store, StoreError, Tidied, Want,
 };
 
 /// The store behind it, with a mood.
@@ -203,7 +203,7 @@ impl Store for Moody {
         self.store.events(filter, page).await
     }
 
-    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<(), StoreError> {
+    async fn learn_secret(&self, source: &str, secret: &Secret) -> Result<Learning, StoreError> {
         self.store.learn_secret(source, secret).await
     }
 

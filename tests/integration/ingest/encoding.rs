@@ -105,6 +105,49 @@ async fn what_cannot_be_decompressed_is_refused_before_it_is_an_event() {
 }
 
 #[tokio::test]
+async fn a_source_has_a_limit_of_its_own_for_what_is_inside() {
+    let mut gateway = Gateway::start(&signed_source("max_decoded_body = \"1KiB\"")).await;
+    assert_eq!(post(&gateway, "gzip", &gzip(&[b' '; 1024])).await.status, 200);
+    let inflated = "the body is larger than 1024 bytes once it is decompressed";
+    for (coding, body) in [("gzip", gzip(&[b' '; 1025])), ("deflate", deflate(&[b' '; 1025]))] {
+        assert_refused(&post(&gateway, coding, &body).await, 413, inflated);
+    }
+    // What came as it is has `max_body`.
+    assert_eq!(post(&gateway, "identity", &[b' '; 1025]).await.status, 200);
+    gateway.stop().await;
+    assert_eq!(rows(&gateway, "events"), 2);
+}
+
+/// Whoever reads it later reads all that was accepted, whatever the limit is by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_above_the_default_is_read_to_its_end() {
+    let receiver = Receiver::start([]).await;
+    let config = |limit: &str| {
+        format!(
+            "[plugins]\ndeadline = \"10s\"\nmemory = \"256MiB\"\n{}\
+             [destinations.stepped]\nurl = \"{}\"\n[[routes]]\nname = \"stepped\"\nfrom = [\"inhouse\"]\n\
+             types = [\"order\"]\nsteps = [{{ plugin = \"guest\", config = {{ do = \"pass\" }} }}]\n\
+             to = [\"stepped\"]\n",
+            signed_source(&format!("max_decoded_body = \"{limit}\"")),
+            receiver.url()
+        )
+    };
+    let mut gateway = Gateway::new(&config("17MiB"));
+    gateway.run_here().await;
+    let mut text = br#"{"id":"1","type":"order"}"#.to_vec();
+    text.resize(17 << 20, b' ');
+    assert_eq!(post(&gateway, "gzip", &gzip(&text)).await.status, 200);
+    gateway.stop().await;
+    // Its plugin comes when the source takes less.
+    gateway.write_config(&config("1KiB"));
+    gateway.put_plugin("guest", guest());
+    gateway.run_here().await;
+    let seen = receiver.requests(1).await.remove(0);
+    assert!(seen.body == text && seen.header("content-encoding").is_none(), "{} bytes", seen.body.len());
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn what_makes_a_repeat_is_read_inside() {
     let mut gateway = Gateway::start(&open_source("dedupe_key = \"json:/id\"")).await;
     let post = async |body: &[u8]| {

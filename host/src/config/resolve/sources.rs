@@ -14,7 +14,8 @@ use crate::config::file::{self, File, Text};
 use crate::config::problem::did_you_mean;
 use crate::config::secret::Secret;
 use crate::config::units::Size;
-use crate::ingest::{Dedupe, DedupeBy, Reply, Source, SourceScheme};
+use crate::ingest::{Dedupe, DedupeBy, Reply, Source, SourceScheme, unknown_keys};
+use crate::model::{DEFAULT_MAX_DECODED, MAX_DECODED};
 use crate::rate::{Rate, RateLimiter};
 use crate::verify::{self, Preset, PresetDedupe, PresetReply, Scheme, SchemeError, Setup};
 
@@ -71,7 +72,7 @@ fn source(
     };
     let dedupe = Dedupe {
         key: dedupe_key(context, written.dedupe_key.as_ref(), &scheme, preset)?,
-        window: written.dedupe.map_or(DEDUPE_WINDOW, |span| span.0),
+        window: written.dedupe.map_or_else(|| dedupe_window(&scheme), |span| span.0),
     };
     Some(Source {
         name: name.get_ref().clone(),
@@ -80,14 +81,32 @@ fn source(
         methods,
         allow_from: addresses::senders(context, &written.allow_from),
         max_body: written.max_body.map(Size::bytes),
+        max_decoded_body: max_decoded_body(context, written.max_decoded_body.as_ref()),
         schemas: schemas::schemas(context, written),
         rate_limit: written.rate_limit.map(|rate| RateLimiter::new(Rate::per_second(rate.0))),
+        unknown_keys: unknown_keys(),
         public_url,
         reply: match &written.reply {
             None => preset.and_then(reply_of),
             Some(reply) => Some(self::reply(context, reply)?),
         },
     })
+}
+
+/// At least as long as a request is fresh: what is forgotten before could be sent again.
+fn dedupe_window(scheme: &SourceScheme) -> Duration {
+    let fresh = scheme.own().and_then(|own| own.tolerance());
+    fresh.map_or(DEDUPE_WINDOW, |seconds| DEDUPE_WINDOW.max(Duration::from_secs(seconds.into())))
+}
+
+fn max_decoded_body(context: &mut Context<'_>, written: Option<&Spanned<Size>>) -> usize {
+    let Some(written) = written else { return DEFAULT_MAX_DECODED };
+    let limit = written.get_ref().bytes();
+    if !(1..=MAX_DECODED).contains(&limit) {
+        let remedy = "leave it out to take what has up to 16MiB";
+        context.error(written.span(), "what a compressed body holds has between 1 byte and 256MiB", remedy);
+    }
+    limit
 }
 
 /// What single providers want beside secrets, each a secret or a text.
@@ -159,6 +178,7 @@ fn scheme(
         resolved: Some(&checks::secrets(context, name.get_ref(), verify)?),
         has_public_url,
         extras: extras.exposed(),
+        max_decoded: written.max_decoded_body.as_ref().map(|limit| limit.get_ref().bytes()),
     };
     match Scheme::compile(&setup) {
         Ok(scheme) => {
@@ -171,7 +191,7 @@ fn scheme(
                 let remedy = "set it to the text that you type in at the provider as verify token";
                 context.error(name.span(), message, remedy);
             }
-            Some(SourceScheme::Own(Box::new(scheme)))
+            Some(SourceScheme::Own(Arc::new(scheme)))
         }
         Err(error) => {
             let remedy = match &error {
