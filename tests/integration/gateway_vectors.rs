@@ -90,11 +90,13 @@ async fn through_one_gateway(fixtures: BTreeMap<String, String>, group: &[Sent])
     let keys = Arc::new(Published { fixtures });
     let surroundings =
         Surroundings { clock: clock.clone(), fetcher: Some(keys.clone()), ..Surroundings::system() };
-    let gateway = Gateway::start_in(surroundings, &config(group)).await;
+    let gateway =
+        Gateway::start_in(surroundings, &config(group.iter().map(|sent| (&*sent.source, &sent.recorded))))
+            .await;
     let mut failures = Vec::new();
     for sent in group {
         clock.jump_to(Millis(sent.recorded.now * 1000));
-        let answer = post(&gateway, sent).await;
+        let answer = post(&gateway, &sent.source, &sent.recorded).await;
         let wrong = match sent.recorded.expect {
             Expectation::Accept => accepted(&gateway, sent, &answer).await,
             Expectation::Reject => rejected(&gateway, sent, &answer).await,
@@ -106,37 +108,36 @@ async fn through_one_gateway(fixtures: BTreeMap<String, String>, group: &[Sent])
 }
 
 /// A source for each case, so that what is stored is its own.
-fn config(group: &[Sent]) -> String {
+pub(crate) fn config<'a>(group: impl Iterator<Item = (&'a str, &'a Recorded)>) -> String {
     let mut sources = Table::new();
-    for sent in group {
+    for (name, recorded) in group {
         let mut source = Table::new();
-        source.insert("scheme".to_owned(), sent.recorded.provider.clone().into());
-        source.insert("secrets".to_owned(), sent.recorded.secrets().into());
-        for (key, value) in &sent.recorded.config {
+        source.insert("scheme".to_owned(), recorded.provider.clone().into());
+        source.insert("secrets".to_owned(), recorded.secrets().into());
+        for (key, value) in &recorded.config {
             source.insert(key.clone(), value.as_str().expect("a text").into());
         }
-        source.insert("methods".to_owned(), vec![sent.recorded.method.clone()].into());
-        let needs = preset(&sent.recorded.provider).map_or(&[][..], |preset| &preset.needs);
+        source.insert("methods".to_owned(), vec![recorded.method.clone()].into());
+        let needs = preset(&recorded.provider).map_or(&[][..], |preset| &preset.needs);
         if needs.iter().any(|key| key == "verify_token") && !source.contains_key("verify_token") {
             source.insert("verify_token".to_owned(), "of handshakes alone".into());
         }
-        let url =
-            sent.recorded.config.get("public_url").and_then(Value::as_str).unwrap_or(&sent.recorded.url);
+        let url = recorded.config.get("public_url").and_then(Value::as_str).unwrap_or(&recorded.url);
         // The query is that of the request.
         let url = url.split(['?', '#']).next().unwrap_or_default();
         source.insert("public_url".to_owned(), url.into());
-        sources.insert(sent.source.clone(), source.into());
+        sources.insert(name.to_owned(), source.into());
     }
     let config = Table::from_iter([("sources".to_owned(), sources.into())]);
     format!("[store]\nretention = \"3650d\"\n\n{config}")
 }
 
-async fn post(gateway: &Gateway, sent: &Sent) -> RawAnswer {
-    let Recorded { method, url, .. } = &sent.recorded;
-    let body = sent.recorded.body();
+pub(crate) async fn post(gateway: &Gateway, source: &str, recorded: &Recorded) -> RawAnswer {
+    let Recorded { method, url, .. } = recorded;
+    let body = recorded.body();
     let query = url.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
-    let mut head = format!("{method} /in/{}{query} HTTP/1.1\r\n", sent.source);
-    let headers = sent.recorded.headers();
+    let mut head = format!("{method} /in/{source}{query} HTTP/1.1\r\n");
+    let headers = recorded.headers();
     let has = |name: &str| headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
     if !has("host") {
         head.push_str("host: gateway\r\n");
@@ -152,9 +153,9 @@ async fn post(gateway: &Gateway, sent: &Sent) -> RawAnswer {
     connection.answer().await
 }
 
-/// Events of the case's source, as the API shows them.
-async fn stored(gateway: &Gateway, sent: &Sent) -> Vec<Value> {
-    let events = gateway.get(&format!("/api/v1/events?source={}", sent.source)).await.json();
+/// Events of a source, as the API shows them.
+pub(crate) async fn stored(gateway: &Gateway, source: &str) -> Vec<Value> {
+    let events = gateway.get(&format!("/api/v1/events?source={source}")).await.json();
     events["items"].as_array().expect("a list").clone()
 }
 
@@ -164,7 +165,7 @@ async fn accepted(gateway: &Gateway, sent: &Sent, answer: &RawAnswer) -> Option<
     if !(200..300).contains(&answer.status) {
         return Some(format!("answered {}", shown()));
     }
-    let events = stored(gateway, sent).await;
+    let events = stored(gateway, &sent.source).await;
     if sent.case.judge().explanation.starts_with("handshake") {
         return (!events.is_empty()).then(|| "a handshake became an event".to_owned());
     }
@@ -182,8 +183,8 @@ async fn accepted(gateway: &Gateway, sent: &Sent, answer: &RawAnswer) -> Option<
         }
     }
     sent.recorded.id.as_ref()?;
-    let again = post(gateway, sent).await;
-    let events = stored(gateway, sent).await;
+    let again = post(gateway, &sent.source, &sent.recorded).await;
+    let events = stored(gateway, &sent.source).await;
     let is_known = again.status == answer.status && events.len() == 1;
     (!is_known).then(|| format!("a repeat was answered {} and made {} events", again.status, events.len()))
 }
@@ -197,14 +198,14 @@ async fn rejected(gateway: &Gateway, sent: &Sent, answer: &RawAnswer) -> Option<
     if sent.recorded.secrets().iter().any(|secret| text.contains(secret.as_str())) {
         return Some("the answer holds a secret".to_owned());
     }
-    let events = stored(gateway, sent).await;
+    let events = stored(gateway, &sent.source).await;
     (!events.is_empty()).then(|| "it was refused and stored".to_owned())
 }
 
-/// What the case says that its provider publishes.
+/// What cases say that their providers publish.
 #[derive(Debug)]
-struct Published {
-    fixtures: BTreeMap<String, String>,
+pub(crate) struct Published {
+    pub(crate) fixtures: BTreeMap<String, String>,
 }
 
 #[async_trait]

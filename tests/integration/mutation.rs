@@ -57,7 +57,6 @@ type Defaults = (&'static [&'static str], Option<(u16, Option<&'static str>, &'s
 /// From the providers' pages; a preset that is not here says none of it.
 const DEFAULTS: &[(&str, Defaults)] = &[
     ("adyen", (&[], Some((200, Some("text/plain"), "[accepted]")), false)),
-    ("braintree", (&[], None, true)),
     ("discord", (&[], Some((204, None, "")), false)),
     ("dropbox-sign", (&[], Some((200, Some("text/plain"), "Hello API Event Received")), true)),
     ("hubspot-v1", (&[], None, true)),

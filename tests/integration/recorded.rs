@@ -50,6 +50,13 @@ impl Recorded {
         STANDARD.decode(&self.body_base64).unwrap()
     }
 
+    /// The same with another value of a header.
+    pub(crate) fn with_header(&self, name: &str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.insert(name.to_owned(), value.into()).expect("the request has such a header");
+        other
+    }
+
     /// Every header, repeated ones in order.
     pub(crate) fn headers(&self) -> Vec<(String, String)> {
         headers(&self.headers)

@@ -152,9 +152,9 @@ impl Case {
             scheme,
             verify,
             secrets: &secrets,
-            resolved: None,
             has_public_url: true,
             extras: self.config.extras(),
+            ..Setup::default()
         };
         let scheme = Scheme::compile(&setup).map_err(|error| error.to_string())?;
         let url = url::Url::parse(&self.url).map_err(|error| format!("url: {error}"))?;

@@ -1,6 +1,7 @@
 //! Whether what a scheme proves is what its configuration makes one believe.
 
-use super::config::VerifyConfig;
+use super::code::Code;
+use super::config::{TimestampConfig, VerifyConfig};
 use super::handshake::Handshake;
 use super::key::Key;
 use super::presets::{self, Preset};
@@ -11,6 +12,14 @@ use super::{SchemeError, Setup};
 /// The words of a scheme against each other.
 pub(super) fn check(config: &VerifyConfig, signed: &Signed, has_public_url: bool) -> Result<(), SchemeError> {
     let fail = |field: &str, reason: &str| Err(SchemeError::new(field, reason));
+    let is_of_the_body = |text: &String| ["{body}", "hmacsha256={body}"].contains(&text.as_str());
+    if config.handshake.is_some_and(Handshake::signs_for_anybody)
+        && !config.message.iter().flat_map(|texts| &texts.0).all(is_of_the_body)
+    {
+        let reason = "signs what anybody asks for, so the message must be {body} or hmacsha256={body}: of another one \
+                      it could be the signature";
+        return fail("verify.handshake", reason);
+    }
     let body_unsigned = config.body_unsigned == Some(true);
     let is_stored = signed.groups.iter().any(|group| group.is_token && group.signature.is_in_body());
     if config.token_stored == Some(true) && !is_stored {
@@ -82,9 +91,20 @@ pub(super) fn needs(name: &str, preset: &Preset, setup: &Setup<'_>) -> Result<()
 }
 
 /// Refuses what a scheme in code would not read: whoever wrote it relies on it.
-pub(super) fn beside_code(config: &VerifyConfig) -> Result<(), SchemeError> {
+pub(super) fn beside_code(code: Code, config: &VerifyConfig) -> Result<(), SchemeError> {
+    if let Some(timestamp) = &config.timestamp {
+        let reads_only = TimestampConfig { tolerance: timestamp.tolerance, ..TimestampConfig::default() };
+        if !code.has_time() {
+            return Err(SchemeError::new("verify.timestamp", "is of no use: this scheme compares no time"));
+        }
+        if reads_only != *timestamp {
+            let reason = "may only have tolerance: where the time is, is written in code";
+            return Err(SchemeError::new("verify.timestamp", reason));
+        }
+    }
     let reads_only = VerifyConfig {
         code: config.code,
+        timestamp: config.timestamp.clone(),
         id: config.id.clone(),
         event_type: config.event_type.clone(),
         json_field: config.json_field.clone(),
@@ -94,7 +114,8 @@ pub(super) fn beside_code(config: &VerifyConfig) -> Result<(), SchemeError> {
     if reads_only == *config {
         return Ok(());
     }
-    let reason = "may only have id, type, json_field and handshake beside a scheme that is written in code";
+    let reason = "may only have id, type, json_field, handshake and, where a time is signed, timestamp.tolerance beside \
+                  a scheme that is written in code";
     Err(SchemeError::new("verify", reason))
 }
 

@@ -3,6 +3,7 @@
 use super::compile::build;
 use super::config::VerifyConfig;
 use super::documents::Documents;
+use super::handshake::Handshake;
 use super::json::Pointers;
 use super::scheme::{Credentials, Proof, Scheme};
 use super::{Accepted, Request, SchemeError, Setup, Verdict};
@@ -51,6 +52,10 @@ pub(super) fn compile(
     }
     if has_signature_of_its_own(config) {
         return fail("takes id, type, json_field and handshake beside it; the rest belongs into its checks");
+    }
+    if config.handshake.is_some_and(Handshake::signs_for_anybody) {
+        let reason = "signs what anybody asks for: it belongs into the check whose events it is of";
+        return Err(SchemeError::new("verify.handshake", reason));
     }
     if !setup.secrets.is_empty() && checks.iter().all(|check| check.secrets.is_some()) {
         return Err(SchemeError::new("secrets", format!("are of no use: every check in {word} has its own")));

@@ -57,8 +57,8 @@ impl Scheme {
         }
         let mut pointers = Pointers::default();
         if let Some(code) = config.code {
-            checks::beside_code(&config)?;
-            let proof = Proof::Coded(code.make(setup)?);
+            checks::beside_code(code, &config)?;
+            let proof = Proof::Coded(code.make(&config, setup)?);
             return build(name, &config, setup, proof, Credentials::default(), pointers);
         }
         let is_awaited = setup.secrets.is_empty() && config.handshake.is_some_and(Handshake::learns);
@@ -105,7 +105,10 @@ pub(super) fn build(
 ) -> Result<Scheme, SchemeError> {
     let mut parts = |config: &Option<OneOrMany<ExtractorConfig>>, field| {
         let parts = config.as_ref().map_or(&[][..], |parts| &parts.0);
-        parts.iter().map(|part| Extractor::compile(part, field, &mut pointers)).collect::<Result<Vec<_>, _>>()
+        parts
+            .iter()
+            .map(|part| Extractor::compile_name(part, field, &mut pointers))
+            .collect::<Result<Vec<_>, _>>()
     };
     let id = parts(&config.id, "verify.id")?;
     let event_type = parts(&config.event_type, "verify.type")?;

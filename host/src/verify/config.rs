@@ -130,7 +130,7 @@ pub struct TimestampConfig {
     /// Whether it must be a number where it is in JSON; a string is no time then.
     pub number: Option<bool>,
     /// Seconds that it may be off, in both directions and inclusive; 300 where nothing
-    /// is said.
+    /// is said. Beside `code` it is the only field, and must be there.
     pub tolerance: Option<u32>,
 }
 

@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 
 use super::config::ExtractorConfig;
 use super::json::{Pointers, is_every};
-use super::{SchemeError, form};
+use super::{SchemeError, form, multipart};
 
 pub(super) use super::reader::Reader;
 
@@ -24,7 +24,7 @@ pub(super) struct Extractor {
     pub(super) cut: Cut,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Header(Vec<HeaderPattern>),
     Query(Vec<String>),
@@ -34,14 +34,14 @@ pub(super) enum Place {
     JsonKey(JsonValue),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HeaderPattern {
     Exact(HeaderName),
     /// Lower case; all headers that begin so.
     Prefix(String),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JsonValue {
     pub(super) pointer: String,
     slot: usize,
@@ -61,9 +61,30 @@ pub(super) struct Cut {
     pub(super) index: Option<usize>,
 }
 
+/// How a pointer is learnt.
+type AddPointer = fn(&mut Pointers, &str) -> Option<usize>;
+
 impl Extractor {
     /// Checks what is written for `field` and learns its pointers.
     pub(super) fn compile(
+        config: &ExtractorConfig,
+        field: &str,
+        pointers: &mut Pointers,
+    ) -> Result<Self, SchemeError> {
+        Self::compile_by(Pointers::add, config, field, pointers)
+    }
+
+    /// The same for what names an event: its id and its type.
+    pub(super) fn compile_name(
+        config: &ExtractorConfig,
+        field: &str,
+        pointers: &mut Pointers,
+    ) -> Result<Self, SchemeError> {
+        Self::compile_by(Pointers::add_name, config, field, pointers)
+    }
+
+    fn compile_by(
+        add: AddPointer,
         config: &ExtractorConfig,
         field: &str,
         pointers: &mut Pointers,
@@ -81,7 +102,9 @@ impl Extractor {
             (None, None, Some(names), None, None) => {
                 Place::Form(each(&names.0, field, |name| Ok(name.to_owned()))?)
             }
-            (None, None, None, Some(texts), None) => Place::Json(pointers_of(&texts.0, field, pointers)?),
+            (None, None, None, Some(texts), None) => {
+                Place::Json(each(&texts.0, field, |text| JsonValue::parse(add, text, field, pointers))?)
+            }
             (None, None, None, None, Some(text)) => {
                 let beside = config.beside.as_deref().unwrap_or_default();
                 Place::JsonKey(JsonValue::key(text, beside, field, pointers)?)
@@ -223,7 +246,13 @@ impl Extractor {
             Place::Query(names) => {
                 self.pairs(names, reader.request.query.unwrap_or_default().as_bytes(), take);
             }
-            Place::Form(names) => self.pairs(names, reader.request.body, take),
+            Place::Form(names) => match reader.multipart() {
+                None => self.pairs(names, reader.request.body, take),
+                Some(content_type) => {
+                    let field = |name: &String| multipart::field(content_type, reader.request.body, name);
+                    names.iter().filter_map(field).all(|value| self.cut.items(value, take));
+                }
+            },
             Place::Json(values) => {
                 let found = values.iter().filter_map(|value| reader.json(value.slot));
                 found.into_iter().all(|text| self.cut.items(text.as_bytes(), take));
@@ -335,8 +364,8 @@ impl HeaderPattern {
 }
 
 impl JsonValue {
-    fn parse(text: &str, field: &str, pointers: &mut Pointers) -> Result<Self, SchemeError> {
-        let slot = pointers.add(text).ok_or_else(|| no_pointer(text, field))?;
+    fn parse(add: AddPointer, text: &str, field: &str, pointers: &mut Pointers) -> Result<Self, SchemeError> {
+        let slot = add(pointers, text).ok_or_else(|| no_pointer(text, field))?;
         Ok(Self { pointer: text.to_owned(), slot, is_every: is_every(text) })
     }
 
@@ -377,14 +406,6 @@ impl fmt::Display for Extractor {
 
 fn join(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(" or ")
-}
-
-fn pointers_of(
-    texts: &[String],
-    field: &str,
-    pointers: &mut Pointers,
-) -> Result<Vec<JsonValue>, SchemeError> {
-    each(texts, field, |text| JsonValue::parse(text, field, pointers))
 }
 
 fn each<T>(

@@ -26,7 +26,7 @@ const NO_TIME: &str = "no time checked";
 struct Coded {
     preset: &'static str,
     proof: &'static str,
-    /// What is checked of the signed time, where something is.
+    /// What is checked of the signed time, where that is no tolerance.
     time: Option<&'static str>,
     /// What is known of a repeat, where the body is not what is compared.
     repeat: &'static str,
@@ -64,11 +64,12 @@ const CODED: &[Coded] = &[
         ..coded("aws-sns", "RSA of the listed fields, in the body, by a published certificate")
     },
     Coded {
+        id: Some("hash of the payload"),
+        repeat: "a repeat of the payload is recognised",
         event_type: Some("kind, in the XML of the payload"),
         ..coded("braintree", "HMAC-SHA1 of the payload, in the form")
     },
     Coded {
-        time: Some("signed time, 30 s"),
         repeat: "the id is signed where x-contentful-signed-headers lists its header",
         ..coded("contentful", "HMAC-SHA256 of method, path, listed headers and body")
     },
@@ -84,9 +85,11 @@ const CODED: &[Coded] = &[
     },
     coded("netlify", "a JWS with a hash of the body"),
     coded("paddle-classic", "RSA-SHA1 of all fields, in the form"),
-    coded("paypal", "RSA-SHA256 of id, time and checksum of the body, by a published certificate"),
     Coded {
-        time: Some("signed time, 300 s"),
+        repeat: "a repeat of the id is recognised, which is signed by the checksum alone",
+        ..coded("paypal", "RSA-SHA256 of id, time and checksum of the body, by a published certificate")
+    },
+    Coded {
         id: Some("time of the token + hash of the body"),
         ..coded("plaid", "a JWT with a hash of the body, by a published key")
     },
@@ -113,7 +116,7 @@ impl Preset {
         };
         if self.dedupe == Some(PresetDedupe::Content) {
             facts.replay = replay(verify, "a repeat of the body is recognised");
-            "the body's bytes".clone_into(&mut facts.dedupe);
+            "the body's bytes, of a form its fields".clone_into(&mut facts.dedupe);
         }
         facts
     }
@@ -125,7 +128,9 @@ impl Coded {
         let or = |own: Option<&str>, otherwise: String| own.map_or(otherwise, str::to_owned);
         Facts {
             proof: self.proof.to_owned(),
-            replay: format!("{}; {}", self.time.unwrap_or(NO_TIME), self.repeat),
+            replay: self
+                .time
+                .map_or_else(|| replay(verify, self.repeat), |time| format!("{time}; {}", self.repeat)),
             dedupe: or(self.id, fields.dedupe),
             event_type: or(self.event_type, fields.event_type),
             handshake: self.handshake.map(str::to_owned).or(fields.handshake),
@@ -299,7 +304,7 @@ mod tests {
         }
         let facts = of("dedupe = \"content\"\n[verify]\nsignature = { header = \"s\" }");
         assert_eq!(facts.replay, "no time checked; a repeat of the body is recognised");
-        assert_eq!(facts.dedupe, "the body's bytes");
+        assert_eq!(facts.dedupe, "the body's bytes, of a form its fields");
     }
 
     #[test]
@@ -316,7 +321,7 @@ mod tests {
     fn what_code_finds_is_said() {
         for (name, id, event_type) in [
             ("adyen", "body pspReference + eventCode + success, of every item", "body /notificationItems"),
-            ("braintree", "the body's bytes", "kind, in the XML"),
+            ("braintree", "hash of the payload", "kind, in the XML"),
             ("messagebird", "jti of the token", "none"),
             ("plaid", "time of the token + hash of the body", "body /webhook_type + body /webhook_code"),
             ("plivo-v3", "header x-plivo-signature-v3-nonce", "form field Event"),
@@ -327,8 +332,11 @@ mod tests {
             assert!(facts.event_type.starts_with(event_type), "{name}: {}", facts.event_type);
         }
         let replay = |name: &str| preset(name).unwrap().facts(name).replay;
-        assert_eq!(replay("braintree"), "no time checked; a repeat of the body is recognised");
+        assert_eq!(replay("braintree"), "no time checked; a repeat of the payload is recognised");
         assert_eq!(replay("google-pubsub"), "signed times of the token; the id is not signed");
+        assert_eq!(replay("plaid"), "signed time, 300 s; a repeat of the signed id is recognised");
+        assert!(replay("contentful").starts_with("signed time, 30 s; "));
+        assert!(replay("paypal").ends_with("which is signed by the checksum alone"));
         let facts = preset("aws-sns").unwrap().facts("aws-sns");
         assert!(facts.handshake.is_some_and(|words| words.contains("SubscribeURL")));
     }

@@ -8,11 +8,19 @@ use http::header::CONTENT_TYPE;
 /// The media type of forms.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
+/// Fields that are looked at together before anybody is authenticated.
+pub(super) const MAX_PAIRS: usize = 4096;
+
 /// Whether the body says that it is a form.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    is_of_type(headers, FORM)
+}
+
+/// Whether the body says that it is of that media type.
+pub(super) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| {
-        let start = value.as_bytes().get(..FORM.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(FORM.as_bytes()))
+        let start = value.as_bytes().get(..media_type.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(media_type.as_bytes()))
     })
 }
 
@@ -27,6 +35,23 @@ pub(super) fn pairs(text: &[u8]) -> impl Iterator<Item = Pair<'_>> {
         let (name, value) = cut.map_or((pair, &[][..]), |at| (&pair[..at], &pair[at + 1..]));
         (decode(name), decode(value))
     })
+}
+
+/// All of the pairs; `None` where there are more than [`MAX_PAIRS`].
+pub(super) fn all(text: &[u8]) -> Option<Vec<Pair<'_>>> {
+    let found: Vec<_> = pairs(text).take(MAX_PAIRS + 1).collect();
+    (found.len() <= MAX_PAIRS).then_some(found)
+}
+
+/// The body, or all that a form says in one spelling: its pairs in order.
+///
+/// Whoever repeats a form may spell it anew, and its signature is often of what it says.
+pub fn content<'a>(headers: &HeaderMap, body: &'a [u8]) -> Cow<'a, [u8]> {
+    let Some(mut pairs) = is_form(headers).then(|| all(body)).flatten() else { return Cow::Borrowed(body) };
+    pairs.sort();
+    let length = |text: &[u8]| format!("{}:", text.len()).into_bytes();
+    let parts = pairs.iter().flat_map(|(name, value)| [name, value]);
+    Cow::Owned(parts.flat_map(|text| [length(text), text.to_vec()]).flatten().collect())
 }
 
 /// `+` is a space, `%41` an `A`; a `%` without two digits stands for itself.
@@ -77,6 +102,30 @@ mod tests {
                 expected.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect();
             assert_eq!(found, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_form_says_the_same_in_every_spelling() {
+        let form = HeaderMap::from_iter([(CONTENT_TYPE, FORM.parse().unwrap())]);
+        let said = |body: &'static str| content(&form, body.as_bytes());
+        for (body, expected) in [
+            ("b=%5B%5D&a=1", true),
+            ("a=1&b=%5b%5d", true),
+            ("&&a=1&b=[]&", true),
+            ("a=1&b=[]&b=[]", false),
+            ("a=1&b=%5B", false),
+            ("a=1b&=[]", false),
+        ] {
+            assert_eq!(said(body) == said("a=1&b=[]"), expected, "{body}");
+        }
+        assert_eq!(content(&HeaderMap::new(), b"b=2&a=1"), &b"b=2&a=1"[..]);
+    }
+
+    #[test]
+    fn forms_of_too_many_fields_are_none() {
+        let form = |count: usize| vec!["a"; count].join("&");
+        assert_eq!(all(form(MAX_PAIRS).as_bytes()).map(|pairs| pairs.len()), Some(MAX_PAIRS));
+        assert_eq!(all(form(MAX_PAIRS + 1).as_bytes()), None);
     }
 
     #[test]

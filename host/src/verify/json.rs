@@ -24,9 +24,18 @@ pub(super) struct Pointers {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wanted {
-    One(String),
-    Every(String),
+    One(String, Floats),
+    Every(String, Floats),
     Key,
+}
+
+/// Whether a number with a fraction or an exponent is a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Floats {
+    Taken,
+    /// Each writer has its own way to write one, so that `1`, `1.0` and `1e0` would be
+    /// three names of one event, and long ones are rounded to the same.
+    Refused,
 }
 
 /// One place in a document. What is behind a number stands among the children, for
@@ -35,6 +44,8 @@ enum Wanted {
 #[derive(Clone, Debug, Default)]
 struct Node {
     slots: Vec<usize>,
+    /// Those of them that no float goes to.
+    exact: Vec<usize>,
     keys: Vec<FirstKey>,
     children: Vec<(Box<str>, Node)>,
     elements: Vec<(usize, Node)>,
@@ -65,15 +76,27 @@ impl Pointers {
     /// The slot of that pointer, which the set learns if it is new; `None` where the
     /// text is no pointer.
     pub(super) fn add(&mut self, pointer: &str) -> Option<usize> {
+        self.add_value(pointer, Floats::Taken)
+    }
+
+    /// The same for what names an event.
+    pub(super) fn add_name(&mut self, pointer: &str) -> Option<usize> {
+        self.add_value(pointer, Floats::Refused)
+    }
+
+    fn add_value(&mut self, pointer: &str, floats: Floats) -> Option<usize> {
         let tokens = tokens(pointer)?;
         let kind = if is_every(pointer) { Wanted::Every } else { Wanted::One };
-        let wanted = kind(pointer.to_owned());
+        let wanted = kind(pointer.to_owned(), floats);
         if let Some(known) = self.wanted.iter().position(|own| *own == wanted) {
             return Some(known);
         }
         let slot = self.wanted.len();
         self.wanted.push(wanted);
-        self.root.insert(&tokens, slot, &|node| node.slots.push(slot));
+        self.root.insert(&tokens, slot, &|node| {
+            node.slots.push(slot);
+            node.exact.extend((floats == Floats::Refused).then_some(slot));
+        });
         Some(slot)
     }
 
@@ -91,8 +114,8 @@ impl Pointers {
     /// The values at the pointers, or `None` if the bytes are not one JSON document.
     pub(super) fn pick<'a>(&self, json: &'a [u8]) -> Option<Picked<'a>> {
         let empty = |wanted: &Wanted| match wanted {
-            Wanted::Every(_) => Found::Every(Vec::new()),
-            Wanted::One(_) | Wanted::Key => Found::One(None),
+            Wanted::Every(..) => Found::Every(Vec::new()),
+            Wanted::One(..) | Wanted::Key => Found::One(None),
         };
         let mut found = Picked(self.wanted.iter().map(empty).collect(), vec![false; self.wanted.len()]);
         let mut reader = serde_json::Deserializer::from_slice(json);
@@ -296,7 +319,11 @@ impl<'de> Visitor<'de> for Pick<'_, '_, 'de> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.put(value.to_string());
+        let Node { slots, exact, .. } = self.node;
+        for slot in slots.iter().filter(|slot| !exact.contains(slot)) {
+            self.found.1[*slot] = false;
+            self.found.put(*slot, Some(Cow::Owned(value.to_string())));
+        }
         Ok(())
     }
 
@@ -376,141 +403,4 @@ impl Visitor<'_> for Key<'_, '_, '_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pick(pointers: &[&str], json: &str) -> Option<Vec<Option<String>>> {
-        let mut set = Pointers::default();
-        let slots: Vec<_> = pointers.iter().map(|pointer| set.add(pointer).unwrap()).collect();
-        let found = set.pick(json.as_bytes())?;
-        Some(slots.into_iter().map(|slot| found.get(slot).map(str::to_owned)).collect())
-    }
-
-    #[test]
-    fn values() {
-        for (pointer, json, expected) in [
-            ("", "\"x\"", Some("x")),
-            ("/a", r#"{"b":{"a":1},"a":"x"}"#, Some("x")),
-            ("/a/b", r#"{"a":{"b":12}}"#, Some("12")),
-            ("/a/b", r#"{"a":[{"b":12}]}"#, None),
-            ("/a/1", r#"{"a":[1,"two",3]}"#, Some("two")),
-            ("/a/1", r#"{"a":{"1":"one"}}"#, Some("one")),
-            ("/a/9", r#"{"a":[1]}"#, None),
-            ("/a~1b/~0", r#"{"a/b":{"~":true}}"#, Some("true")),
-            ("/a", r#"{"a":null}"#, None),
-            ("/a", r#"{"a":{}}"#, None),
-            ("/a", r#"{"a":[]}"#, None),
-            ("/a", r#"{"a":-5}"#, Some("-5")),
-            ("/a", r#"{"a":1.5}"#, Some("1.5")),
-            ("/a", r#"{"a":"\u00e9\n"}"#, Some("é\n")),
-            ("/a", r#"{"\u0061":"escaped name"}"#, Some("escaped name")),
-            ("/a", r#"{"a":1,"a":2}"#, Some("2")),
-            ("/a/b", r#"{"a":{"b":1},"a":{}}"#, None),
-        ] {
-            assert_eq!(
-                pick(&[pointer], json),
-                Some(vec![expected.map(str::to_owned)]),
-                "{pointer} in {json}"
-            );
-        }
-    }
-
-    #[test]
-    fn several_pointers_take_one_pass_and_share_slots() {
-        assert_eq!(
-            pick(&["/a", "/a/b", "/c", "/a"], r#"{"c":1,"a":{"b":2}}"#).unwrap(),
-            [None, Some("2".to_owned()), Some("1".to_owned()), None]
-        );
-    }
-
-    #[test]
-    fn what_is_not_one_document_yields_nothing() {
-        for json in ["", "{", "a=1", r#"{"a":1} x"#, r#"{"a":1}{"a":2}"#, r#"{"a":1,}"#] {
-            assert_eq!(pick(&["/a"], json), None, "{json}");
-        }
-        let deep = "[".repeat(100_000);
-        assert_eq!(pick(&["/0"], &deep), None);
-    }
-
-    /// Every element as text, `-` for a hole.
-    fn every(pointer: &str, json: &str) -> String {
-        let mut set = Pointers::default();
-        // Another pointer through the same array must not disturb.
-        set.add("/v/0/id").unwrap();
-        let slot = set.add(pointer).unwrap();
-        set.add("/v/1/x").unwrap();
-        let found = set.pick(json.as_bytes()).unwrap();
-        let shown: Vec<_> = found.every(slot).iter().map(|value| value.as_deref().unwrap_or("-")).collect();
-        shown.join(" ")
-    }
-
-    #[test]
-    fn every_element_of_an_array() {
-        for (pointer, json, expected) in [
-            ("/v/*/id", r#"{"v":[{"id":"a"},{"id":2},{"x":1,"id":true}]}"#, "a 2 true"),
-            ("/v/*/id", r#"{"v":[{"id":"a"},{},{"id":null},{"id":{}},5,"s"]}"#, "a - - - - -"),
-            ("/v/*/id", r#"{"v":[]}"#, ""),
-            ("/v/*/id", r#"{"v":{"0":{"id":"a"},"*":{"id":"b"}}}"#, ""),
-            ("/v/*/id", r#"{"w":[{"id":"a"}]}"#, ""),
-            ("/v/*", r#"{"v":["a","b",["c"]]}"#, "a b -"),
-            ("/*/id", r#"[{"id":"a"},{"id":"b"}]"#, "a b"),
-            ("/*/id", r#"{"id":"a"}"#, ""),
-            (
-                "/v/*/c/*/f",
-                r#"{"v":[{"c":[{"f":1},{"f":2}]},{"c":[]},{"c":[{}]},{"c":[{"f":3}]}]}"#,
-                "1 2 - - 3",
-            ),
-            // Repeated names: whose are the elements?
-            ("/v/*/id", r#"{"v":[{"id":"a"}],"v":[{"id":"b"}]}"#, "a - b"),
-            ("/v/*/id", r#"{"v":[{"id":"a","id":"b"}]}"#, "a - b"),
-        ] {
-            assert_eq!(every(pointer, json), expected, "{pointer} in {json}");
-        }
-    }
-
-    #[test]
-    fn elements_are_found_by_number_and_by_star() {
-        let mut set = Pointers::default();
-        let [star, second, member] = ["/v/*/id", "/v/1/id", "/v/1"].map(|pointer| set.add(pointer).unwrap());
-        let found = set.pick(br#"{"v":[{"id":"a"},{"id":"b"}]}"#).unwrap();
-        assert_eq!((found.get(star), found.get(second), found.count(star)), (Some("a"), Some("b"), 2));
-        let found = set.pick(br#"{"v":{"1":"m"}}"#).unwrap();
-        assert_eq!((found.get(star), found.get(second), found.get(member)), (None, None, Some("m")));
-    }
-
-    #[test]
-    fn a_list_that_is_cut_off_has_a_hole() {
-        let mut set = Pointers::default();
-        let slot = set.add("/*").unwrap();
-        for (count, holes, len) in [(MAX_ELEMENTS, 0, MAX_ELEMENTS), (MAX_ELEMENTS * 2, 1, MAX_ELEMENTS + 1)]
-        {
-            let json = format!("[{}1]", "1,".repeat(count - 1));
-            let found = set.pick(json.as_bytes()).unwrap();
-            let every = found.every(slot);
-            assert_eq!((every.iter().filter(|value| value.is_none()).count(), every.len()), (holes, len));
-        }
-    }
-
-    #[test]
-    fn the_first_key_beside_others() {
-        for (pointer, json, expected) in [
-            ("", r#"{"update_id":1,"message":{"text":"x"},"other":2}"#, Some("message")),
-            ("", r#"{"message":1,"update_id":2}"#, Some("message")),
-            ("", r#"{"update_id":1}"#, None),
-            ("", "[1]", None),
-            ("/a", r#"{"a":{"b":1},"c":2}"#, Some("b")),
-            ("/a", r#"{"a":{"b":1},"a":{"c":1}}"#, Some("c")),
-        ] {
-            let mut set = Pointers::default();
-            let slot = set.add_key(pointer, &["update_id".to_owned()]).unwrap();
-            assert_eq!(set.pick(json.as_bytes()).unwrap().get(slot), expected, "{pointer} in {json}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_pointer_is_refused() {
-        assert_eq!(Pointers::default().add("a/b"), None);
-        assert_eq!(Pointers::default().add(&"/1".repeat(9)), None);
-        assert_eq!(Pointers::default().add_key("/a/*", &[]), None);
-    }
-}
+mod tests;

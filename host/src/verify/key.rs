@@ -5,13 +5,12 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use hmac::{Hmac, Mac};
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256};
 
 use super::compare::{any_equal, equal};
 use super::config::{Algorithm, Encoding, SecretKind};
 use super::extract::Reader;
+use super::mac::{MacHash, MacKey};
 use super::public::{self, PublicKey};
 use super::secret::{self, SECRET_BASE64};
 use super::template::{Filling, Template};
@@ -20,9 +19,7 @@ use super::template::{Filling, Template};
 /// prints.
 #[derive(Clone)]
 pub(super) enum Key {
-    HmacSha1(Hmac<Sha1>),
-    HmacSha256(Hmac<Sha256>),
-    HmacSha512(Hmac<Sha512>),
+    Hmac(MacKey),
     /// The secret that is part of the hashed message.
     Sha256(Vec<u8>),
     Ed25519 {
@@ -75,9 +72,9 @@ impl Key {
         }
         let key = secret::decode(kind, secret)?;
         Ok(match algorithm {
-            Algorithm::HmacSha1 => Self::HmacSha1(keyed(&key)?),
-            Algorithm::HmacSha256 => Self::HmacSha256(keyed(&key)?),
-            Algorithm::HmacSha512 => Self::HmacSha512(keyed(&key)?),
+            Algorithm::HmacSha1 => Self::Hmac(MacKey::new(MacHash::Sha1, &key)),
+            Algorithm::HmacSha256 => Self::Hmac(MacKey::new(MacHash::Sha256, &key)),
+            Algorithm::HmacSha512 => Self::Hmac(MacKey::new(MacHash::Sha512, &key)),
             Algorithm::Sha256 => Self::Sha256(key),
             Algorithm::Token => Self::Token(key),
             // Made above.
@@ -124,14 +121,10 @@ impl Key {
     /// the part of the message that is missing.
     pub(super) fn accepts(&self, message: Message<'_, '_>, signatures: &[Vec<u8>]) -> Result<bool, String> {
         match self {
-            Self::HmacSha1(keyed) => Ok(any_equal(&mac(keyed, message)?.finalize().into_bytes(), signatures)),
-            Self::HmacSha256(keyed) => {
-                Ok(any_equal(&mac(keyed, message)?.finalize().into_bytes(), signatures))
+            Self::Hmac(key) => Ok(any_equal(&mac(key, message)?, signatures)),
+            Self::Sha256(secret) => {
+                Ok(is_text(&message.to_bytes()?) && any_equal(&hash(secret, message)?.finalize(), signatures))
             }
-            Self::HmacSha512(keyed) => {
-                Ok(any_equal(&mac(keyed, message)?.finalize().into_bytes(), signatures))
-            }
-            Self::Sha256(secret) => Ok(any_equal(&hash(secret, message)?.finalize(), signatures)),
             Self::Ed25519 { public, .. } => {
                 let message = message.to_bytes()?;
                 Ok(signatures
@@ -158,9 +151,7 @@ impl Key {
     /// The signature of the message, or the token.
     pub(super) fn sign(&self, message: Message<'_, '_>) -> Result<Vec<u8>, Unmakeable> {
         let made = match self {
-            Self::HmacSha1(keyed) => mac(keyed, message).map(|mac| mac.finalize().into_bytes().to_vec()),
-            Self::HmacSha256(keyed) => mac(keyed, message).map(|mac| mac.finalize().into_bytes().to_vec()),
-            Self::HmacSha512(keyed) => mac(keyed, message).map(|mac| mac.finalize().into_bytes().to_vec()),
+            Self::Hmac(key) => mac(key, message),
             Self::Sha256(secret) => hash(secret, message).map(|hash| hash.finalize().to_vec()),
             Self::Ed25519 { own, .. } => {
                 let own = own.as_ref().ok_or(Unmakeable::PublicKey)?;
@@ -176,9 +167,7 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::HmacSha1(_) => "HmacSha1(***)",
-            Self::HmacSha256(_) => "HmacSha256(***)",
-            Self::HmacSha512(_) => "HmacSha512(***)",
+            Self::Hmac(key) => return key.fmt(f),
             Self::Sha256(_) => "Sha256(***)",
             Self::Ed25519 { .. } => "Ed25519(***)",
             Self::Public(_) => "Public(***)",
@@ -221,14 +210,15 @@ impl Encoding {
     }
 }
 
-fn keyed<M: hmac::KeyInit>(key: &[u8]) -> Result<M, String> {
-    M::new_from_slice(key).map_err(|_| "has a length that HMAC does not take".to_owned())
+fn mac(key: &MacKey, message: Message<'_, '_>) -> Result<Vec<u8>, String> {
+    key.of_fed(|take| message.render(&[], take))
 }
 
-fn mac<M: Mac + Clone>(keyed: &M, message: Message<'_, '_>) -> Result<M, String> {
-    let mut mac = keyed.clone();
-    message.render(&[], &mut |piece| mac.update(piece))?;
-    Ok(mac)
+/// Whoever has seen one hash of a secret and what is behind it can make that of the same
+/// with padding and more behind it. SHA-256 pads with 0x80 (FIPS 180-4, §5.1.1), and no
+/// text goes on with that: so of text alone, a hash proves something.
+fn is_text(message: &[u8]) -> bool {
+    std::str::from_utf8(message).is_ok()
 }
 
 fn hash(secret: &[u8], message: Message<'_, '_>) -> Result<Sha256, String> {

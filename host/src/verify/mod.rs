@@ -33,6 +33,7 @@ mod groups;
 mod handshake;
 mod json;
 mod key;
+mod mac;
 mod multipart;
 mod presets;
 mod public;
@@ -59,6 +60,7 @@ pub use config::{
 pub use documents::{Document, Documents, Fetch, Want};
 pub use explain::{Explanation, Outcome, SignedBytes, Step};
 pub use facts::Facts;
+pub use form::content;
 pub use handshake::Handshake;
 pub use presets::{Preset, PresetDedupe, PresetReply, preset, preset_names, preset_text};
 pub use registered_url::registered_url;

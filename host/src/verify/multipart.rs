@@ -1,5 +1,8 @@
 //! One field of a `multipart/form-data` body (RFC 7578), read where it stands.
 
+/// The media type of forms in parts.
+pub(super) const MULTIPART: &str = "multipart/form-data";
+
 /// The value of the first field of that name; `None` where there is none, or where the
 /// body is not what its `content-type` says.
 pub(super) fn field<'a>(content_type: &str, body: &'a [u8], wanted: &str) -> Option<&'a [u8]> {

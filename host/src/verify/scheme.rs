@@ -10,6 +10,7 @@ use super::documents::Documents;
 use super::extract::{Extractor, Reader};
 use super::handshake::{Asked, Handshake};
 use super::json::Pointers;
+use super::reader::MAX_UNPROVEN;
 use super::setup::Recipe;
 use super::signed::Signed;
 use super::{Accepted, Request, Verdict, combined};
@@ -55,7 +56,7 @@ pub struct Credentials {
 }
 
 /// Longer ids and types are taken as absent.
-const MAX_NAME: usize = 256;
+pub(super) const MAX_NAME: usize = 256;
 
 impl Scheme {
     /// The preset's name, `custom` or `none`.
@@ -108,6 +109,8 @@ impl Scheme {
             Ok(known) => known,
             Err(verdict) => return verdict,
         };
+        let proven = reader.of_proven(self.recipe.max_decoded());
+        let reader = proven.as_ref().unwrap_or(reader);
         if let Some(verdict) = self.handshake(reader, Handshake::signed) {
             return verdict;
         }
@@ -128,7 +131,10 @@ impl Scheme {
         match &self.proof {
             Proof::None => Ok(Accepted::default()),
             Proof::Awaited => Err(Verdict::Unauthorized("there is no secret yet".to_owned())),
-            Proof::Signed(signed) => signed.check(reader, now).map(|()| Accepted::default()),
+            Proof::Signed(signed) => {
+                self.id.iter().try_for_each(|id| signed.check_id(id, reader))?;
+                signed.check(reader, now, self.recipe.max_decoded()).map(|()| Accepted::default())
+            }
             Proof::Coded(coded) => coded.check(reader, now, documents),
             Proof::All(checks) => combined::all(checks, reader.request, now, documents),
             Proof::Any(checks) => combined::any(checks, reader.request, now, documents),
@@ -138,21 +144,15 @@ impl Scheme {
     fn handshake(
         &self,
         reader: &Reader<'_>,
-        stage: fn(Handshake, &Asked<'_>) -> Option<Verdict>,
+        stage: fn(Handshake, &Asked<'_, '_>) -> Option<Verdict>,
     ) -> Option<Verdict> {
         let (handshake, slots) = self.handshake.as_ref()?;
-        let asked = Asked {
-            request: reader.request,
-            values: slots.iter().map(|slot| reader.json(*slot)).collect(),
-            secrets: self.recipe.secrets(),
-            verify_token: self.recipe.verify_token(),
-            public_key: self.recipe.public_key(),
-        };
-        stage(*handshake, &asked)
+        stage(*handshake, &Asked::new(reader, slots, &self.recipe))
     }
 
     pub(super) fn reader<'a>(&'a self, request: &'a Request<'a>) -> Reader<'a> {
-        Reader::new(request, &self.pointers, self.json_field.as_deref())
+        let limit = self.recipe.max_decoded().min(MAX_UNPROVEN);
+        Reader::new(request, &self.pointers, self.json_field.as_deref(), limit)
     }
 
     /// All parts joined by dots: an id that lacks a part could be another event's. That of
@@ -200,4 +200,8 @@ fn is_printable(text: &str) -> bool {
 }
 
 #[cfg(test)]
+mod respelled;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unproven;

@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::config::VerifyConfig;
 use super::scheme::Proof;
+use super::timestamp::DEFAULT_TOLERANCE;
 use super::{Scheme, SchemeError, presets};
-use crate::model::Secret;
+use crate::model::{DEFAULT_MAX_DECODED, Secret};
 
 /// Everything that a scheme is compiled from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +25,9 @@ pub struct Setup<'a> {
     pub has_public_url: bool,
     /// What single providers want beside secrets.
     pub extras: Extras<'a>,
+    /// What a compressed body may hold, in bytes; 16 MiB where nothing is said. Read for
+    /// whoever is proven alone.
+    pub max_decoded: Option<usize>,
 }
 
 impl<'a> Setup<'a> {
@@ -62,11 +66,12 @@ pub(super) struct Recipe {
     pin_algorithm: Option<Secret>,
     secondary_secret: Option<Secret>,
     verify_token: Option<Secret>,
+    max_decoded: Option<usize>,
 }
 
 impl Recipe {
     pub(super) fn of(setup: &Setup<'_>) -> Self {
-        let Setup { scheme, verify, secrets, resolved, has_public_url, extras } = setup;
+        let Setup { scheme, verify, secrets, resolved, has_public_url, extras, max_decoded } = setup;
         let Extras { public_key, audience, pin_algorithm, secondary_secret, verify_token } = extras;
         let owned = |text: Option<&str>| text.map(Secret::from_text);
         Self {
@@ -80,6 +85,7 @@ impl Recipe {
             pin_algorithm: owned(*pin_algorithm),
             secondary_secret: owned(*secondary_secret),
             verify_token: owned(*verify_token),
+            max_decoded: *max_decoded,
         }
     }
 
@@ -89,6 +95,11 @@ impl Recipe {
         let own = self.verify.clone().unwrap_or_default();
         let preset = self.scheme.as_deref().and_then(presets::preset);
         preset.map_or_else(|| own.clone(), |preset| preset.verify.overridden_by(&own))
+    }
+
+    /// What a compressed body of a proven sender may hold, in bytes.
+    pub(super) fn max_decoded(&self) -> usize {
+        self.max_decoded.unwrap_or(DEFAULT_MAX_DECODED)
     }
 
     /// The secrets, in order.
@@ -140,6 +151,7 @@ impl Recipe {
             resolved: Some(&self.resolved),
             has_public_url: self.has_public_url,
             extras,
+            max_decoded: self.max_decoded,
         })
     }
 }
@@ -171,6 +183,13 @@ impl Scheme {
     pub fn lacks_verify_token(&self) -> bool {
         let needs = self.handshake.as_ref().is_some_and(|(handshake, _)| handshake.needs_verify_token());
         needs && self.recipe.verify_token().is_none()
+    }
+
+    /// Seconds that a signed time may be off, in the check with most; `None` without one.
+    /// As long a request can come again.
+    pub fn tolerance(&self) -> Option<u32> {
+        let own = self.recipe.config().timestamp.map(|t| t.tolerance.unwrap_or(DEFAULT_TOLERANCE));
+        self.checks().iter().map(Self::tolerance).chain([own]).flatten().max()
     }
 
     /// The same with these further secrets, behind its own.

@@ -8,7 +8,8 @@ use super::Verdict;
 use super::config::Encoding;
 use super::extract::{Extractor, Reader};
 use super::key::{Key, Message};
-use super::template::Template;
+use super::scheme::MAX_NAME;
+use super::template::{Template, Word};
 use super::timestamp::Timestamp;
 use crate::model::Millis;
 
@@ -35,18 +36,35 @@ pub(super) struct Group {
 }
 
 impl Signed {
-    /// Whether the request is proven; the verdict otherwise.
-    pub(super) fn check(&self, reader: &Reader<'_>, now: Millis) -> Result<(), Verdict> {
+    /// Whether the request is proven; the verdict otherwise. `max_decoded` is what a
+    /// compressed body of a proven sender may hold.
+    pub(super) fn check(&self, reader: &Reader<'_>, now: Millis, max_decoded: usize) -> Result<(), Verdict> {
         for (name, value) in &self.require {
             if reader.request.headers.get(name) != Some(value) {
                 return Err(unauthorized(format!("header {name} is missing or not the expected one")));
             }
         }
         let signatures = self.signatures(reader)?;
+        if self.is_time_in_signed_body() {
+            self.matches(reader, &signatures, &[])?;
+            let proven = reader.of_proven(max_decoded);
+            return self.fresh_time(proven.as_ref().unwrap_or(reader), now).map(drop);
+        }
         let time = self.fresh_time(reader, now)?;
+        self.matches(reader, &signatures, &time)
+    }
+
+    /// Whether the time is nothing but a part of the body that is signed: then the body is
+    /// proven before anything is read out of it.
+    fn is_time_in_signed_body(&self) -> bool {
+        self.timestamp.as_ref().is_some_and(|timestamp| timestamp.extractor.is_in_body())
+            && !self.templates.iter().any(|template| template.mentions(Word::Timestamp))
+    }
+
+    /// Whether one of the keys made one of the signatures at that time.
+    fn matches(&self, reader: &Reader<'_>, signatures: &[Vec<Vec<u8>>], time: &[u8]) -> Result<(), Verdict> {
         let mut missing = None;
-        for (group, signatures) in self.groups.iter().zip(&signatures).filter(|(_, found)| !found.is_empty())
-        {
+        for (group, signatures) in self.groups.iter().zip(signatures).filter(|(_, found)| !found.is_empty()) {
             if group.is_every {
                 let is_known =
                     |token: &Vec<u8>| group.keys.iter().any(|key| key.is_token(std::slice::from_ref(token)));
@@ -63,7 +81,7 @@ impl Signed {
                     continue;
                 }
                 for template in &self.templates {
-                    match key.accepts(Message { template, reader, timestamp: &time }, signatures) {
+                    match key.accepts(Message { template, reader, timestamp: time }, signatures) {
                         Ok(true) => return Ok(()),
                         Ok(false) => {}
                         Err(what) => missing = Some(what),
@@ -75,6 +93,18 @@ impl Signed {
             Some(what) => unauthorized(format!("{what} is missing")),
             None => unauthorized("the signature does not match"),
         })
+    }
+
+    /// Refuses an id that could be more than one: signed before the time and the body, it
+    /// could have the time and the beginning of the body of another request in it.
+    pub(super) fn check_id(&self, id: &Extractor, reader: &Reader<'_>) -> Result<(), Verdict> {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:=+/~@".contains(byte);
+        let is_id = |text: &[u8]| text.len() <= MAX_NAME && text.iter().all(is_plain);
+        let is_signed = !id.is_in_body() && self.templates.iter().any(|template| template.has_value(id));
+        if is_signed && id.first(reader).is_some_and(|text| !is_id(&text)) {
+            return Err(malformed("the signed id has characters that it cannot have"));
+        }
+        Ok(())
     }
 
     /// The decoded signatures for each group; an error if there are none at all.

@@ -53,9 +53,6 @@ pub(super) enum Word {
 
 const FIELD: &str = "verify.message";
 
-/// Fields of a form that are sorted before anybody is authenticated.
-const MAX_PAIRS: usize = 4096;
-
 impl Template {
     /// `{{` and `}}` stand for braces; what is between `[[` and `]]` drops out when a value
     /// inside is missing.
@@ -89,6 +86,11 @@ impl Template {
             Piece::Optional(pieces) => pieces.iter().any(|piece| piece.is(word)),
             piece => piece.is(word),
         })
+    }
+
+    /// Whether that value, whole, is a part of the message.
+    pub(super) fn has_value(&self, value: &Extractor) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Value(own) if own.place == value.place))
     }
 
     /// Hands the message over piece by piece; the error says what is missing.
@@ -131,12 +133,9 @@ fn parse_words(text: &str, pieces: &mut Vec<Piece>, pointers: &mut Pointers) -> 
 }
 
 /// `name+value` of every pair of a form-encoded body, in byte order of the names; what has
-/// the same name stays in its order. `None` where there are more than `MAX_PAIRS`.
+/// the same name stays in its order. `None` where there are too many.
 fn form_sorted(body: &[u8]) -> Option<Vec<u8>> {
-    let mut pairs: Vec<_> = form::pairs(body).take(MAX_PAIRS + 1).collect();
-    if pairs.len() > MAX_PAIRS {
-        return None;
-    }
+    let mut pairs = form::all(body)?;
     pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
     Some(pairs.into_iter().flat_map(|(name, value)| [name, value]).fold(Vec::new(), |mut all, part| {
         all.extend_from_slice(&part);
@@ -202,7 +201,7 @@ impl Piece {
             Self::BodySha256 => take(hex::encode(Sha256::digest(request.body)).as_bytes()),
             Self::FormSorted => match form_sorted(request.body) {
                 Some(text) => take(&text),
-                None => return Err(format!("a form of at most {MAX_PAIRS} fields")),
+                None => return Err(format!("a form of at most {} fields", form::MAX_PAIRS)),
             },
             Self::Timestamp => take(filling.timestamp),
             Self::Method => take(request.method.as_bytes()),
@@ -251,7 +250,7 @@ mod tests {
             body: br#"{"a":{"b":"c"}}"#,
             public_url: Some("https://h.test/in/a?q=a%20b"),
         };
-        let reader = Reader::new(&request, &pointers, None);
+        let reader = Reader::new(&request, &pointers, None, 0);
         let mut message = Vec::new();
         let filling = Filling { timestamp: b"170", secret: b"s3" };
         template.render(&reader, filling, &mut |piece| message.extend_from_slice(piece))?;
@@ -302,9 +301,7 @@ mod tests {
 
     #[test]
     fn forms_of_too_many_fields_are_not_sorted() {
-        let form = |count: usize| vec!["a"; count].join("&");
-        assert_eq!(form_sorted(form(MAX_PAIRS).as_bytes()).map(|text| text.len()), Some(MAX_PAIRS));
-        assert_eq!(form_sorted(form(MAX_PAIRS + 1).as_bytes()), None);
+        assert_eq!(form_sorted(vec!["a"; form::MAX_PAIRS + 1].join("&").as_bytes()), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 // Keys, times and nonces are fixed, so that the same bytes come out.
 
 import crypto from "node:crypto";
-import { certificate, rsaKey } from "./keys.mjs";
+import { certificate, rsaKey, shortRsaKey } from "./keys.mjs";
 import { ecdsa, p256 } from "./lib/secrets.mjs";
 import { writeAll } from "./lib/write.mjs";
 
@@ -281,6 +281,8 @@ const hexhash = (data) => sha("sha256", data).toString("hex");
   add("paddle-classic", "accept", "valid", "RSA-SHA1 over the form as PHP serialises it", request(pairs, sign(pairs), { id: "1001", type: "payment_succeeded" }));
   add("paddle-classic", "accept", "fields in another order", "they are sorted", request([...pairs].reverse(), sign(pairs), { id: "1001" }));
   add("paddle-classic", "accept", "the key as the base64 of its DER", "PEM without its lines", request(pairs, sign(pairs), { secret: crypto.createPublicKey(rsaKey).export({ type: "spki", format: "der" }).toString("base64") }));
+  add("paddle-classic", "accept", "the key in one line", "variables carry line breaks as \\n", request(pairs, sign(pairs), { secret: secret.replaceAll("\n", "\\n") }));
+  add("paddle-classic", "accept", "a key of 1024 bits", "old accounts have one", request(pairs, sign(pairs, "sha1", shortRsaKey), { secret: crypto.createPublicKey(shortRsaKey).export({ type: "spki", format: "pem" }) }));
   add("paddle-classic", "reject", "tampered field", "signature mismatch", request(pairs.map(([n, v]) => [n, v === "1001" ? "1002" : v]), sign(pairs)));
   add("paddle-classic", "reject", "a field more", "all fields are signed", request([...pairs, ["x", "1"]], sign(pairs)));
   add("paddle-classic", "reject", "a name twice", "PHP takes the last and others the first", request([["alert_id", "6666"], ...pairs], sign(pairs)));

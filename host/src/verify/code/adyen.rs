@@ -1,12 +1,14 @@
 //! Adyen payments: of every item of a batch eight fields are signed, and the signature is
 //! one of its fields (docs.adyen.com, "Verify HMAC signatures"). The rest is not signed.
 
-use ring::hmac::HMAC_SHA256;
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::super::config::Encoding;
 use super::super::extract::Reader;
+use super::super::mac::MacHash;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, SchemeError, Setup, Verdict};
 use super::mac::Macs;
@@ -38,7 +40,7 @@ pub(super) struct Adyen(Macs);
 impl Adyen {
     pub(super) fn new(setup: &Setup<'_>) -> Result<Self, SchemeError> {
         let decode = |secret: &str| hex::decode(secret).map_err(|_| "is not hexadecimal".to_owned());
-        Macs::derived(setup, HMAC_SHA256, decode).map(Self)
+        Macs::derived(setup, MacHash::Sha256, decode).map(Self)
     }
 
     fn check_item(&self, item: &Value) -> Result<(), Verdict> {
@@ -58,6 +60,11 @@ impl Coded for Adyen {
             serde_json::from_slice(reader.request.body).map_err(|_| malformed("the body is not JSON"))?;
         let items = items(&body)?;
         items.iter().try_for_each(|item| self.check_item(item))?;
+        // How many there are is not signed.
+        let names: BTreeSet<_> = items.iter().map(|item| joined(item, &NAMES, ".")).collect();
+        if names.len() < items.len() {
+            return Err(malformed("an item is there twice"));
+        }
         Ok(Accepted { id: id(&items), event_type: None })
     }
 

@@ -3,20 +3,15 @@
 //!
 //! Anybody can own a topic and have Amazon sign its messages, so the topic is the secret.
 
-use std::time::Duration;
-
 use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::documents::Fetch;
 use super::super::extract::Reader;
-use super::super::{Accepted, Documents, Effect, Reply, SchemeError, Setup, Verdict, Want};
-use super::certificate::{Hash, RsaKey};
+use super::super::{Accepted, Documents, Effect, Reply, SchemeError, Setup, Verdict};
+use super::certificate::{Hash, RsaKey, published};
 use super::pinned::pinned;
 use super::{Coded, each_secret, malformed, no_match, unauthorized, wanted};
 use crate::model::Millis;
-
-/// A published certificate does not change under its URL.
-const KEEP: Duration = Duration::from_hours(24);
 
 /// The scheme with its topics.
 #[derive(Debug)]
@@ -69,8 +64,7 @@ impl Coded for AwsSns {
         let signature = Encoding::Base64.decode(envelope.signature.as_bytes());
         let signature = signature.ok_or_else(|| unauthorized("the signature cannot be decoded"))?;
         let url = envelope.certificate_url()?;
-        let want = Want { name: url.clone(), fetch: Fetch::get(url), not_before: None, keep: KEEP };
-        let certificate = wanted(documents, want)?;
+        let certificate = wanted(documents, published(url))?;
         let key = RsaKey::of_certificate(&certificate.body, now).map_err(unauthorized)?;
         if !messages.iter().any(|message| key.accepts(hash, message.as_bytes(), &signature)) {
             return Err(no_match());
@@ -134,13 +128,13 @@ impl Envelope {
         fields.iter().filter_map(|(name, value)| Some(format!("{name}\n{}\n", (*value)?))).collect()
     }
 
-    /// Without a query, which would make one certificate many documents.
+    /// In one spelling and without a query, which would make one certificate many documents.
     fn certificate_url(&self) -> Result<String, Verdict> {
         let url = pinned(&self.certificate, "SigningCertURL", is_sns)?;
         if url.query().is_some() || url.path().strip_suffix(".pem").is_none() {
             return Err(unauthorized("SigningCertURL is not that of a .pem file"));
         }
-        Ok(self.certificate.clone())
+        Ok(url.into())
     }
 
     /// An event, or what became of the subscription.
@@ -159,14 +153,22 @@ impl Envelope {
     }
 }
 
-/// `sns.REGION.amazonaws.com`, and that of China.
+/// `sns.REGION.amazonaws.com`, and that of China. Other services have names of the same
+/// length (`sns.s3.amazonaws.com` is a bucket, which is anybody's), but none like a region.
 fn is_sns(host: &str) -> bool {
     let behind = host.strip_prefix("sns.");
     let region = behind.and_then(|behind| {
         behind.strip_suffix(".amazonaws.com").or_else(|| behind.strip_suffix(".amazonaws.com.cn"))
     });
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    region.is_some_and(|region| !region.is_empty() && region.bytes().all(is_plain))
+    region.is_some_and(is_region)
+}
+
+/// Words, and a number behind them: `us-east-1`, `us-gov-west-1`.
+fn is_region(name: &str) -> bool {
+    let Some((words, number)) = name.rsplit_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && words.contains('-') && words.split('-').all(is_word)
 }
 
 #[cfg(test)]
@@ -178,6 +180,13 @@ mod tests {
         for (host, expected) in [
             ("sns.us-east-1.amazonaws.com", true),
             ("sns.cn-north-1.amazonaws.com.cn", true),
+            ("sns.us-gov-west-1.amazonaws.com", true),
+            ("sns.s3.amazonaws.com", false),
+            ("sns.s3-us-west-2.amazonaws.com", false),
+            ("sns.s3-website-us-east-1.amazonaws.com", false),
+            ("sns.us-east-1a.amazonaws.com", false),
+            ("sns.east-1.amazonaws.com", false),
+            ("sns.us--east-1.amazonaws.com", false),
             ("sns.amazonaws.com", false),
             ("sns..amazonaws.com", false),
             ("sns.us-east-1.s3.amazonaws.com", false),

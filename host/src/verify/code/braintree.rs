@@ -1,11 +1,12 @@
 //! Braintree: a form with a payload and pairs of public key and signature
 //! (developer.paypal.com/braintree/docs/guides/webhooks/parse).
 
-use ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY;
 use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
 
 use super::super::config::Encoding;
 use super::super::extract::Reader;
+use super::super::mac::MacHash;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, SchemeError, Setup, Verdict};
 use super::form::{self, FORM};
@@ -28,7 +29,7 @@ impl Braintree {
         let remedy = "say the API key's public half, which names the signatures that are ours";
         let public_key = extra(setup.extras.public_key, "public_key", remedy)?.to_owned();
         let derive = |secret: &str| Ok(Sha1::digest(secret).to_vec());
-        Ok(Self { public_key, keys: Macs::derived(setup, HMAC_SHA1_FOR_LEGACY_USE_ONLY, derive)? })
+        Ok(Self { public_key, keys: Macs::derived(setup, MacHash::Sha1, derive)? })
     }
 
     /// The signatures that are made for our key.
@@ -43,7 +44,7 @@ impl Braintree {
 
 impl Coded for Braintree {
     fn check(&self, reader: &Reader<'_>, _now: Millis, _documents: &Documents) -> Result<Accepted, Verdict> {
-        let pairs = form::pairs(reader.request.body);
+        let pairs = form::all(reader.request.body)?;
         let missing = |name: &str| unauthorized(format!("{name} is missing in the form"));
         let signatures = form::single(&pairs, SIGNATURE)?.ok_or_else(|| missing(SIGNATURE))?;
         let payload = form::single(&pairs, PAYLOAD)?.ok_or_else(|| missing(PAYLOAD))?;
@@ -61,11 +62,13 @@ impl Coded for Braintree {
         // Anybody may have a challenge signed by the same key, and its digits are base64: only
         // XML is a notification.
         let xml = xml(payload).ok_or_else(|| Verdict::Malformed(format!("{PAYLOAD} is no XML in base64")))?;
-        Ok(Accepted { id: None, event_type: kind(&xml) })
+        // Nothing else of the form is signed.
+        let id = hex::encode(Sha256::digest(payload.trim_ascii_end()));
+        Ok(Accepted { id: Some(id), event_type: kind(&xml) })
     }
 
     fn signed_bytes(&self, reader: &Reader<'_>) -> Result<Vec<u8>, String> {
-        let pairs = form::pairs(reader.request.body);
+        let pairs = form::all(reader.request.body).map_err(|verdict| verdict.to_string())?;
         let payload = form::single(&pairs, PAYLOAD).map_err(|verdict| verdict.to_string())?;
         payload.map(<[u8]>::to_owned).ok_or_else(|| format!("{PAYLOAD} is missing in the form"))
     }

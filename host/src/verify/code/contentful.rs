@@ -2,10 +2,10 @@
 //! (contentful.com/developers/docs/extensibility/app-framework/request-verification).
 
 use http::HeaderValue;
-use ring::hmac::HMAC_SHA256;
 
 use super::super::config::Encoding;
 use super::super::extract::Reader;
+use super::super::mac::MacHash;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::timestamp;
 use super::super::{Accepted, Documents, Request, SchemeError, Setup, Verdict};
@@ -17,8 +17,6 @@ const SIGNATURE: &str = "x-contentful-signature";
 const LIST: &str = "x-contentful-signed-headers";
 const TIME: &str = "x-contentful-timestamp";
 
-/// Milliseconds that the signed time may be off: the default of the provider's library.
-const TOLERANCE: u64 = 30_000;
 /// Headers that one request lists at most; each is looked up.
 const MAX_LISTED: usize = 64;
 
@@ -29,11 +27,15 @@ const RESERVED: &[u8] = b";,/?:@&=+$#";
 
 /// The scheme with its keys.
 #[derive(Debug)]
-pub(super) struct Contentful(Macs);
+pub(super) struct Contentful {
+    keys: Macs,
+    /// Seconds that the signed time may be off.
+    tolerance: u32,
+}
 
 impl Contentful {
-    pub(super) fn new(setup: &Setup<'_>) -> Result<Self, SchemeError> {
-        Macs::of_text(setup, HMAC_SHA256).map(Self)
+    pub(super) fn new(setup: &Setup<'_>, tolerance: u32) -> Result<Self, SchemeError> {
+        Ok(Self { keys: Macs::of_text(setup, MacHash::Sha256)?, tolerance })
     }
 }
 
@@ -43,12 +45,12 @@ impl Coded for Contentful {
         let signature = signature.ok_or_else(|| unauthorized("the signature cannot be decoded"))?;
         let time = timestamp::digits(header(reader, TIME)?);
         let time = time.ok_or_else(|| malformed("the timestamp cannot be read"))?;
-        if now.0.abs_diff(time) > TOLERANCE {
-            return Err(unauthorized(format!("the timestamp is more than {} s off", TOLERANCE / 1000)));
+        if now.0.abs_diff(time) > u64::from(self.tolerance) * 1000 {
+            return Err(unauthorized(format!("the timestamp is more than {} s off", self.tolerance)));
         }
         let headers = signed_headers(reader)?;
         let is_signed = |path: &String| {
-            self.0.accept(&[&head(reader.request, path, &headers), reader.request.body], &signature)
+            self.keys.accept(&[&head(reader.request, path, &headers), reader.request.body], &signature)
         };
         if paths(reader.request).iter().any(is_signed) { Ok(Accepted::default()) } else { Err(no_match()) }
     }
@@ -81,7 +83,7 @@ impl Coded for Contentful {
             .map(|Header { name, value }| [name.as_bytes(), b":", value.as_bytes()].concat())
             .collect();
         let head = [outgoing.method.as_bytes(), path.as_bytes(), &canonical.join(&b';'), b""].join(&b'\n');
-        let signature = hex::encode(self.0.sign(&[&head, outgoing.body]));
+        let signature = hex::encode(self.keys.sign(&[&head, outgoing.body]));
         headers.push(made_header(SIGNATURE, signature));
         Ok(Made { headers, ..Made::default() })
     }

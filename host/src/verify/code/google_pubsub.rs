@@ -9,7 +9,7 @@ use super::super::compare::equal;
 use super::super::documents::Fetch;
 use super::super::extract::Reader;
 use super::super::{Accepted, Document, Documents, SchemeError, Setup, Verdict, Want};
-use super::certificate::{Hash, RsaKey};
+use super::certificate::{Hash, RsaKey, is_certificate};
 use super::jws::{self, Jws};
 use super::{Coded, extra, header, no_match, texts, unauthorized, wanted};
 use crate::model::Millis;
@@ -25,6 +25,9 @@ const KEEP: Duration = Duration::from_hours(1);
 /// An unknown key makes the gateway ask again, but not more often than this: strangers
 /// can name keys at will.
 const ASK_AGAIN: Duration = Duration::from_mins(5);
+
+const UNFIT: &str =
+    "the token is for another audience, of another account or issuer, or not good at this time";
 
 /// The scheme with its audience and the service accounts that may push.
 #[derive(Debug)]
@@ -51,21 +54,14 @@ impl GooglePubsub {
         Ok(Self { audience, accounts: texts(setup)? })
     }
 
-    fn check_claims(&self, claims: &Claims, now: Millis) -> Result<(), Verdict> {
-        if !equal(self.audience.as_bytes(), claims.aud.as_bytes()) {
-            return Err(unauthorized("the token is for another audience"));
-        }
-        if !ISSUERS.contains(&claims.iss.as_str()) {
-            return Err(unauthorized("the token is of another issuer"));
-        }
-        let is_ours = self.accounts.iter().any(|own| equal(own.as_bytes(), claims.email.as_bytes()));
-        if !is_ours || !claims.email_verified {
-            return Err(unauthorized("the token is of another service account"));
-        }
-        if jws::is_to_come(claims.iat, now, GRACE) || jws::is_over(claims.exp, now, GRACE) {
-            return Err(unauthorized("the token is not good at this time"));
-        }
-        Ok(())
+    fn fits(&self, claims: &Claims, now: Millis) -> bool {
+        let is_ours = |account: &String| equal(account.as_bytes(), claims.email.as_bytes());
+        equal(self.audience.as_bytes(), claims.aud.as_bytes())
+            && ISSUERS.contains(&claims.iss.as_str())
+            && claims.email_verified
+            && self.accounts.iter().any(is_ours)
+            && !jws::is_to_come(claims.iat, now, GRACE)
+            && !jws::is_over(claims.exp, now, GRACE)
     }
 }
 
@@ -74,8 +70,10 @@ impl Coded for GooglePubsub {
         let token = Jws::parse(bearer(reader)?)?;
         token.must_be(ALGORITHM)?;
         // What needs no key is asked first, so that fewer strangers make the gateway ask
-        // for one.
-        self.check_claims(&token.claims()?, now)?;
+        // for one. They are not told which claim is wrong.
+        if !self.fits(&token.claims()?, now) {
+            return Err(unauthorized(UNFIT));
+        }
         let key_id = token.key_id.as_deref().ok_or_else(|| unauthorized("the token names no key"))?;
         let certificate = certificate(documents, key_id, now)?;
         let key = RsaKey::of_certificate(certificate.as_bytes(), now).map_err(unauthorized)?;
@@ -101,7 +99,14 @@ fn bearer<'a>(reader: &Reader<'a>) -> Result<&'a [u8], Verdict> {
 
 /// The certificate of that key, among those that Google has now.
 fn certificate(documents: &Documents, key_id: &str, now: Millis) -> Result<String, Verdict> {
-    let want = |not_before| Want { name: KEYS.to_owned(), fetch: Fetch::get(KEYS), not_before, keep: KEEP };
+    let want = |not_before| Want {
+        name: KEYS.to_owned(),
+        fetch: Fetch::get(KEYS),
+        not_before,
+        names_key: false,
+        keep: KEEP,
+        is_usable: is_set,
+    };
     if let Some(found) = in_set(wanted(documents, want(None))?, key_id)? {
         return Ok(found);
     }
@@ -115,6 +120,12 @@ fn in_set(document: &Document, key_id: &str) -> Result<Option<String>, Verdict> 
     Ok(set.remove(key_id))
 }
 
+/// Whether that is a set with a key in it. One that cannot be used takes the others nothing.
+fn is_set(body: &[u8]) -> bool {
+    let set: Result<BTreeMap<String, String>, _> = serde_json::from_slice(body);
+    set.is_ok_and(|set| set.values().any(|pem| is_certificate(pem.as_bytes())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +137,15 @@ mod tests {
         let body = r#"{"k":"certificate"}"#.into();
         documents.insert(KEYS, Document { body, fetched: Millis(now.0 - age * 1000) });
         certificate(&documents, key_id, now)
+    }
+
+    #[test]
+    fn what_is_a_set_has_a_certificate() {
+        for body in
+            ["", "[]", "{}", r#"{"error":"later"}"#, r#"{"k":"-----BEGIN CERTIFICATE-----"}"#, r#"{"k":1}"#]
+        {
+            assert!(!is_set(body.as_bytes()), "{body}");
+        }
     }
 
     #[test]

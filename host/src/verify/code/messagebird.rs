@@ -1,13 +1,13 @@
 //! `MessageBird` (Bird): a token with hashes of the URL and the body
 //! (developers.messagebird.com/api/#verifying-http-requests).
 
-use ring::hmac::{Algorithm, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::extract::Reader;
+use super::super::mac::MacHash;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, SchemeError, Setup, Verdict};
 use super::jws::{self, Jws};
@@ -26,8 +26,8 @@ const LIFE: i64 = 60;
 
 /// How tokens may be made. The secret is the same for all, and all are HMACs, so that the
 /// token's own word opens nothing.
-const ALGORITHMS: [(&str, Algorithm); 3] =
-    [("HS256", HMAC_SHA256), ("HS384", HMAC_SHA384), ("HS512", HMAC_SHA512)];
+const ALGORITHMS: [(&str, MacHash); 3] =
+    [("HS256", MacHash::Sha256), ("HS384", MacHash::Sha384), ("HS512", MacHash::Sha512)];
 
 /// The scheme with its keys, for each algorithm.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ mod twilio;
 use std::fmt;
 use std::sync::Arc;
 
+use super::config::VerifyConfig;
 use super::documents::{Document, Documents, Want};
 use super::extract::Reader;
 use super::setup::Setup;
@@ -92,24 +93,40 @@ impl Code {
         }
     }
 
-    /// The scheme with its secrets.
-    pub(super) fn make(self, setup: &Setup<'_>) -> Result<Arc<dyn Coded>, SchemeError> {
+    /// Whether it compares a signed time with the clock, so that `timestamp.tolerance`
+    /// has a meaning.
+    pub(super) const fn has_time(self) -> bool {
+        matches!(self, Self::Contentful | Self::Plaid)
+    }
+
+    /// The scheme with its secrets, and what `config` says of it.
+    pub(super) fn make(
+        self,
+        config: &VerifyConfig,
+        setup: &Setup<'_>,
+    ) -> Result<Arc<dyn Coded>, SchemeError> {
         Ok(match self {
             Self::Adyen => Arc::new(adyen::Adyen::new(setup)?),
             Self::AwsSns => Arc::new(aws_sns::AwsSns::new(setup)?),
             Self::Braintree => Arc::new(braintree::Braintree::new(setup)?),
-            Self::Contentful => Arc::new(contentful::Contentful::new(setup)?),
+            Self::Contentful => Arc::new(contentful::Contentful::new(setup, tolerance(config)?)?),
             Self::GooglePubsub => Arc::new(google_pubsub::GooglePubsub::new(setup)?),
             Self::Messagebird => Arc::new(messagebird::Messagebird::new(setup)?),
             Self::Netlify => Arc::new(netlify::Netlify::new(setup)?),
             Self::PaddleClassic => Arc::new(paddle_classic::PaddleClassic::new(setup)?),
             Self::Paypal => Arc::new(paypal::Paypal::new(setup)?),
-            Self::Plaid => Arc::new(plaid::Plaid::new(setup)?),
+            Self::Plaid => Arc::new(plaid::Plaid::new(setup, tolerance(config)?)?),
             Self::PlivoV3 => Arc::new(plivo_v3::PlivoV3::new(setup)?),
             Self::Twilio => Arc::new(twilio::Twilio::with_token(setup)?),
             Self::TwilioSharedkey => Arc::new(twilio::Twilio::with_shared_key(setup)?),
         })
     }
+}
+
+/// Seconds that a signed time may be off. Each provider has its own, which its preset says.
+fn tolerance(config: &VerifyConfig) -> Result<u32, SchemeError> {
+    let tolerance = config.timestamp.as_ref().and_then(|time| time.tolerance);
+    tolerance.ok_or_else(|| SchemeError::new("verify.timestamp.tolerance", "is missing: seconds are due"))
 }
 
 fn unauthorized(reason: impl Into<String>) -> Verdict {
@@ -195,6 +212,9 @@ mod tests {
     const NOW: Millis = Millis(1_700_000_000_000);
     const URL: &str = "https://h.test/in/x";
     const FORM_BODY: &[u8] = b"MessageSid=SM1&SmsStatus=sent";
+    /// A key on P-256 in base64 (RFC 5480).
+    const P256: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAElczAinQAoExRwT4xO9tn7tjYFV3HmJCmIqICB+qF21ij1kVMKiZ5xVw4\
+                        m+qE5QzwAk9VPy5jb8ObcGjEvY+7CA==";
     const ITEMS: &[u8] = br#"{"notificationItems":[{"NotificationRequestItem":{"pspReference":"p"}}]}"#;
 
     fn extras(name: &str) -> Extras<'static> {
@@ -267,6 +287,7 @@ mod tests {
             (Setup { secrets: &[], ..setup("netlify") }, "secrets: are missing: scheme \"netlify\" needs"),
             (Setup { secrets: &["a", ""], ..setup("netlify") }, "secrets[1]: is empty"),
             (Setup { secrets: &["-----BEGIN"], ..setup("netlify") }, "secrets[0]: is one key of a pair"),
+            (Setup { secrets: &[P256], ..setup("netlify") }, "secrets[0]: is one key of a pair"),
             (Setup { secrets: &["hunter2"], ..setup("adyen") }, "secrets[0]: is not hexadecimal"),
             (Setup { secrets: &["hunter2"], ..setup("plaid") }, "secrets[0]: is not \"client id:secret\""),
             (Setup { secrets: &["hunter2"], ..setup("paddle-classic") }, "secrets[0]: is not a public key"),
@@ -279,6 +300,22 @@ mod tests {
             let error = Scheme::compile(&setup).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("hunter2"), "quotes the secret: {error}");
+        }
+    }
+
+    #[test]
+    fn a_signed_time_may_be_off_as_configured() {
+        let verify: VerifyConfig = toml::from_str("timestamp = { tolerance = 60 }").unwrap();
+        for (configured, late, expected) in
+            [(None, 30, true), (None, 31, false), (Some(&verify), 60, true), (Some(&verify), 61, false)]
+        {
+            let setup = Setup { verify: configured, ..Setup::preset("contentful", &["s"]) };
+            let scheme = Scheme::compile(&setup).unwrap();
+            let now = Millis(NOW.0 - late * 1000);
+            let outgoing =
+                Outgoing { method: "POST", url: Some(URL), body: b"{}", id: "i", event_type: None, now };
+            let verdict = verdict(&scheme, &scheme.sign(&outgoing).unwrap(), b"{}");
+            assert_eq!(matches!(verdict, Verdict::Accepted(_)), expected, "{late} s: {verdict}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! Netlify: a token with a hash of the body
 //! (docs.netlify.com/deploy/deploy-notifications, "Payload signature"). It has no time.
 
-use ring::hmac::HMAC_SHA256;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::extract::Reader;
+use super::super::mac::MacHash;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, SchemeError, Setup, Verdict};
 use super::jws::{self, Jws};
@@ -33,7 +33,7 @@ struct Claims {
 
 impl Netlify {
     pub(super) fn new(setup: &Setup<'_>) -> Result<Self, SchemeError> {
-        Macs::of_text(setup, HMAC_SHA256).map(Self)
+        Macs::of_text(setup, MacHash::Sha256).map(Self)
     }
 }
 

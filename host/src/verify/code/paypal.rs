@@ -1,21 +1,15 @@
 //! `PayPal`: id, time, webhook id and a checksum of the body, signed with the key of a
 //! certificate that it publishes (developer.paypal.com/api/rest/webhooks/rest).
 
-use std::time::Duration;
-
 use super::super::config::Encoding;
-use super::super::documents::Fetch;
 use super::super::extract::Reader;
-use super::super::{Accepted, Documents, SchemeError, Setup, Verdict, Want};
-use super::certificate::{Hash, RsaKey};
+use super::super::{Accepted, Documents, SchemeError, Setup, Verdict};
+use super::certificate::{Hash, RsaKey, published};
 use super::pinned::pinned;
 use super::{Coded, header, no_match, texts, unauthorized, wanted};
 use crate::model::Millis;
 
 const CERTIFICATE: &str = "paypal-cert-url";
-
-/// A published certificate does not change under its URL.
-const KEEP: Duration = Duration::from_hours(24);
 
 /// The scheme with the ids of its webhooks.
 #[derive(Debug)]
@@ -37,8 +31,7 @@ impl Coded for Paypal {
         let messages =
             self.0.iter().map(|webhook| message(reader, webhook)).collect::<Result<Vec<_>, _>>()?;
         let url = certificate_url(reader)?;
-        let want = Want { name: url.clone(), fetch: Fetch::get(url), not_before: None, keep: KEEP };
-        let certificate = wanted(documents, want)?;
+        let certificate = wanted(documents, published(url))?;
         let key = RsaKey::of_certificate(&certificate.body, now).map_err(unauthorized)?;
         if messages.iter().any(|message| key.accepts(Hash::Sha256, message, &signature)) {
             return Ok(Accepted::default());
@@ -66,7 +59,7 @@ const HOSTS: [&str; 4] =
     ["api.paypal.com", "api.sandbox.paypal.com", "api-m.paypal.com", "api-m.sandbox.paypal.com"];
 const FOLDER: &str = "/v1/notifications/certs/";
 
-/// Without a query, which would make one certificate many documents.
+/// In one spelling and without a query, which would make one certificate many documents.
 fn certificate_url(reader: &Reader<'_>) -> Result<String, Verdict> {
     let is_own = |host: &str| HOSTS.contains(&host);
     let text = std::str::from_utf8(header(reader, CERTIFICATE)?).unwrap_or_default();
@@ -74,5 +67,5 @@ fn certificate_url(reader: &Reader<'_>) -> Result<String, Verdict> {
     if url.query().is_some() || !url.path().starts_with(FOLDER) {
         return Err(unauthorized(format!("{CERTIFICATE} is not where PayPal's certificates are")));
     }
-    Ok(text.to_owned())
+    Ok(url.into())
 }

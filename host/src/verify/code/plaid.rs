@@ -20,8 +20,6 @@ const ALGORITHM: &str = "ES256";
 const KEYS: &str = "/webhook_verification_key/get";
 const HOST: &str = "https://production.plaid.com";
 
-/// Seconds that the token's time may be off.
-const TOLERANCE: u64 = 300;
 /// A key does not change, but it may be ended: from then on it is good for as long at most.
 const KEEP: Duration = Duration::from_hours(1);
 /// Ids of keys are UUIDs; an id is sent to Plaid before anything is proven.
@@ -31,6 +29,8 @@ const MAX_KEY_ID: usize = 128;
 pub(super) struct Plaid {
     client_id: String,
     secret: String,
+    /// Seconds that the token's time may be off.
+    tolerance: u32,
 }
 
 #[derive(serde::Deserialize)]
@@ -56,6 +56,14 @@ struct Key {
     expired_at: Option<i64>,
 }
 
+impl Key {
+    fn coordinates(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let coordinate =
+            |text: &str| Encoding::Base64url.decode(text.as_bytes()).filter(|bytes| bytes.len() == 32);
+        coordinate(&self.x).zip(coordinate(&self.y))
+    }
+}
+
 impl std::fmt::Debug for Plaid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Plaid(***)")
@@ -65,13 +73,13 @@ impl std::fmt::Debug for Plaid {
 impl Plaid {
     /// Several secrets are checked, and the first is what Plaid's API is asked with: any
     /// that is good gets the same keys.
-    pub(super) fn new(setup: &Setup<'_>) -> Result<Self, SchemeError> {
+    pub(super) fn new(setup: &Setup<'_>, tolerance: u32) -> Result<Self, SchemeError> {
         let all = each_secret(setup, |secret| {
             let (client_id, secret) = secret.split_once(':').unwrap_or_default();
             if client_id.is_empty() || secret.is_empty() {
                 return Err("is not \"client id:secret\" of Plaid's API".to_owned());
             }
-            Ok(Self { client_id: client_id.to_owned(), secret: secret.to_owned() })
+            Ok(Self { client_id: client_id.to_owned(), secret: secret.to_owned(), tolerance })
         })?;
         all.into_iter().next().ok_or_else(|| SchemeError::new("secrets", "are missing"))
     }
@@ -84,7 +92,8 @@ impl Plaid {
             headers: vec![made_header("content-type", "application/json")],
             body: body.to_string().into_bytes(),
         };
-        Want { name: format!("plaid:{KEYS}?key_id={key_id}"), fetch, not_before: None, keep: KEEP }
+        let name = format!("plaid:{KEYS}?key_id={key_id}");
+        Want { name, fetch, not_before: None, names_key: true, keep: KEEP, is_usable: is_key }
     }
 }
 
@@ -92,11 +101,13 @@ impl Coded for Plaid {
     fn check(&self, reader: &Reader<'_>, now: Millis, documents: &Documents) -> Result<Accepted, Verdict> {
         let token = Jws::parse(header(reader, TOKEN)?)?;
         token.must_be(ALGORITHM)?;
-        // What needs no key is asked first, so that fewer strangers make the gateway ask
-        // for one.
+        // Asked first because it costs nothing, and tells strangers nothing that they do not
+        // know of their own request. It keeps nobody away: whoever makes a token up can have
+        // all of this right, so how often Plaid is asked for keys that it may not have is
+        // bounded by who fetches.
         let claims: Claims = token.claims()?;
-        if now.as_secs().abs_diff(claims.iat) > TOLERANCE {
-            return Err(unauthorized(format!("the token is more than {TOLERANCE} s off")));
+        if now.as_secs().abs_diff(claims.iat) > u64::from(self.tolerance) {
+            return Err(unauthorized(format!("the token is more than {} s off", self.tolerance)));
         }
         let hash = Encoding::Hex.decode(claims.request_body_sha256.as_bytes()).unwrap_or_default();
         if !equal(&Sha256::digest(reader.request.body), &hash) {
@@ -124,16 +135,23 @@ impl Coded for Plaid {
 /// Where on P-256 the key is, if the answer is that key and it has not ended.
 fn point(answer: &[u8], key_id: &str, now: Millis) -> Result<(Vec<u8>, Vec<u8>), Verdict> {
     let unreadable = || unauthorized("the key that signed cannot be read");
-    let KeyAnswer { key } = serde_json::from_slice(answer).map_err(|_| unreadable())?;
+    let key = read(answer).ok_or_else(unreadable)?;
     if key.kid != key_id || key.alg != ALGORITHM || key.kty != "EC" || key.crv != "P-256" {
         return Err(unauthorized("the key that signed is of another kind"));
     }
     if key.expired_at.is_some_and(|end| end <= now.as_secs()) {
         return Err(unauthorized("the key that signed has ended"));
     }
-    let coordinate =
-        |text: &str| Encoding::Base64url.decode(text.as_bytes()).filter(|bytes| bytes.len() == 32);
-    coordinate(&key.x).zip(coordinate(&key.y)).ok_or_else(unreadable)
+    key.coordinates().ok_or_else(unreadable)
+}
+
+fn read(answer: &[u8]) -> Option<Key> {
+    serde_json::from_slice(answer).ok().map(|KeyAnswer { key }| key)
+}
+
+/// Whether that is a key, of whatever kind and also one that has ended.
+fn is_key(answer: &[u8]) -> bool {
+    read(answer).is_some_and(|key| key.coordinates().is_some())
 }
 
 fn is_key_id(text: &str) -> bool {
@@ -170,6 +188,25 @@ mod tests {
             ("\"x\":\"", "\"x\":\"AA", false),
         ] {
             assert_eq!(answer(from, to), expected, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_a_key_of_any_kind() {
+        let coordinate = Encoding::Base64url.encode(&[7; 32]);
+        let answer = |alg: &str, x: &str| {
+            format!(
+                r#"{{"key":{{"alg":"{alg}","kty":"EC","crv":"P-256","kid":"k","x":"{x}","y":"{coordinate}","expired_at":1}}}}"#
+            )
+        };
+        for (text, expected) in [
+            (answer("ES256", &coordinate), true),
+            (answer("other", &coordinate), true),
+            (answer("ES256", "AA"), false),
+            (r#"{"error_code":"INTERNAL_SERVER_ERROR"}"#.to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_key(text.as_bytes()), expected, "{text}");
         }
     }
 

@@ -1,15 +1,14 @@
 //! Plivo, third version of its signature: the URL rebuilt from its sorted query and form,
 //! and a nonce (plivo.com/docs/voice/concepts/signature-validation).
 
-use ring::hmac::HMAC_SHA256;
-
 use super::super::config::Encoding;
 use super::super::extract::Reader;
+use super::super::mac::MacHash;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, Request, SchemeError, Setup, Verdict};
-use super::form::{self, FORM, Pair};
+use super::form::{self, FORM};
 use super::mac::Macs;
-use super::{Coded, header, made_header, needs_public_url, no_match, registered, unauthorized};
+use super::{Coded, header, made_header, malformed, needs_public_url, no_match, registered, unauthorized};
 use crate::model::Millis;
 
 const SIGNATURE: &str = "x-plivo-signature-v3";
@@ -25,7 +24,7 @@ pub(super) struct PlivoV3(Macs);
 impl PlivoV3 {
     pub(super) fn new(setup: &Setup<'_>) -> Result<Self, SchemeError> {
         needs_public_url(setup)?;
-        Macs::of_text(setup, HMAC_SHA256).map(Self)
+        Macs::of_text(setup, MacHash::Sha256).map(Self)
     }
 }
 
@@ -38,7 +37,7 @@ impl Coded for PlivoV3 {
         if signatures.is_empty() {
             return Err(unauthorized("the signature cannot be decoded"));
         }
-        let nonce = header(reader, NONCE)?;
+        let nonce = nonce(reader)?;
         let url = rebuilt(reader.request)?;
         if signatures.iter().any(|signature| self.0.accept(&[&url, b".", nonce], signature)) {
             return Ok(Accepted::default());
@@ -55,8 +54,9 @@ impl Coded for PlivoV3 {
     /// The id is the nonce.
     fn sign(&self, outgoing: &Outgoing<'_>) -> Result<Made, SignError> {
         let url = outgoing.url.ok_or_else(|| SignError::Missing("the public URL".to_owned()))?;
-        let fields = if outgoing.method == "GET" { Vec::new() } else { form::pairs(outgoing.body) };
-        let signature = self.0.sign(&[&joined(url, fields), b".", outgoing.id.as_bytes()]);
+        let fields = if outgoing.method == "GET" { &[][..] } else { outgoing.body };
+        let url = joined(url, fields).map_err(|verdict| SignError::Missing(verdict.to_string()))?;
+        let signature = self.0.sign(&[&url, b".", outgoing.id.as_bytes()]);
         let headers = vec![
             made_header("content-type", FORM),
             made_header(NONCE, outgoing.id),
@@ -66,24 +66,35 @@ impl Coded for PlivoV3 {
     }
 }
 
+/// The nonce, which is the id: nothing that could be the end of a form instead.
+fn nonce<'a>(reader: &Reader<'a>) -> Result<&'a [u8], Verdict> {
+    let nonce = header(reader, NONCE)?;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    if nonce.len() > 256 || !nonce.iter().all(is_plain) {
+        return Err(malformed(format!("{NONCE} has characters that it cannot have")));
+    }
+    Ok(nonce)
+}
+
 /// What of a request is signed before the nonce.
 fn rebuilt(request: &Request<'_>) -> Result<Vec<u8>, Verdict> {
     let url = registered::called(request).ok_or_else(|| unauthorized("the registered URL is not known"))?;
     if request.body.is_empty() {
-        return Ok(joined(&url, Vec::new()));
+        return joined(&url, &[]);
     }
     // Of a GET only the query is signed, and of a POST the query and the form.
     if request.method == "GET" || !form::is_form(request.headers) {
         return Err(unauthorized("a body that is not the form of a POST is not signed"));
     }
-    Ok(joined(&url, form::pairs(request.body)))
+    joined(&url, request.body)
 }
 
 /// `URL?a=1&b=2.c3d4`: query and fields by name and then by value. The question mark is
 /// there with fields alone, too, and the dot between both with both alone.
-fn joined(url: &str, mut fields: Vec<Pair<'_>>) -> Vec<u8> {
+fn joined(url: &str, fields: &[u8]) -> Result<Vec<u8>, Verdict> {
     let (base, query) = registered::split(url);
-    let mut query = form::pairs(query.unwrap_or_default().as_bytes());
+    let mut query = form::all(query.unwrap_or_default().as_bytes())?;
+    let mut fields = form::all(fields)?;
     query.sort();
     fields.sort();
     let mut text = base.as_bytes().to_owned();
@@ -97,7 +108,7 @@ fn joined(url: &str, mut fields: Vec<Pair<'_>>) -> Vec<u8> {
         text.push(b'.');
     }
     text.extend(fields.iter().flat_map(|(name, value)| [name.as_ref(), value.as_ref()]).flatten());
-    text
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -114,7 +125,7 @@ mod tests {
             ("https://h/p?b=2&a=1", "d=4&c=3&c=1", "https://h/p?a=1&b=2.c1c3d4"),
             ("https://h/p?", "c=", "https://h/p?c"),
         ] {
-            let found = joined(url, form::pairs(fields.as_bytes()));
+            let found = joined(url, fields.as_bytes()).unwrap();
             assert_eq!(String::from_utf8_lossy(&found), expected, "{url} {fields}");
         }
     }

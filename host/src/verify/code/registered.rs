@@ -10,7 +10,7 @@ pub(super) fn called(request: &Request<'_>) -> Option<String> {
     let registered = request.public_url?;
     let (base, own) = split(registered);
     let same = |one: Option<&str>, other: Option<&str>| {
-        form::pairs(one.unwrap_or_default().as_bytes()) == form::pairs(other.unwrap_or_default().as_bytes())
+        form::pairs(one.unwrap_or_default().as_bytes()).eq(form::pairs(other.unwrap_or_default().as_bytes()))
     };
     Some(match request.query {
         _ if own.is_some() && same(own, request.query) => registered.to_owned(),

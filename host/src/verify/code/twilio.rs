@@ -5,12 +5,12 @@
 //! with SHA-1 whatever the header says; with a shared key the header is believed, unless
 //! `pin_algorithm` settles it.
 
-use ring::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
 use sha2::{Digest as _, Sha256};
 
 use super::super::compare::equal;
 use super::super::config::Encoding;
 use super::super::extract::Reader;
+use super::super::mac::MacHash;
 use super::super::sign::{Made, Outgoing, SignError};
 use super::super::{Accepted, Documents, Request, SchemeError, Setup, Verdict};
 use super::form::{self, FORM, Pair};
@@ -77,8 +77,8 @@ impl Twilio {
                 SchemeError::new("pin_algorithm", reason)
             })?),
         };
-        let sha1 = Macs::of_text(setup, HMAC_SHA1_FOR_LEGACY_USE_ONLY)?;
-        Ok(Self { sha1, sha256: Macs::of_text(setup, HMAC_SHA256)?, choice })
+        let sha1 = Macs::of_text(setup, MacHash::Sha1)?;
+        Ok(Self { sha1, sha256: Macs::of_text(setup, MacHash::Sha256)?, choice })
     }
 
     const fn keys(&self, algorithm: Algorithm) -> &Macs {
@@ -146,7 +146,7 @@ impl Coded for Twilio {
             (url, Vec::new())
         } else {
             made.headers.push(made_header("content-type", FORM));
-            (url.to_owned(), sorted(form::pairs(outgoing.body)))
+            (url.to_owned(), sorted(form::pairs(outgoing.body).collect()))
         };
         let signature = self.keys(algorithm).sign(&[url.as_bytes(), &fields]);
         made.headers.push(made_header(SIGNATURE, Encoding::Base64.encode(&signature)));
@@ -176,12 +176,12 @@ fn signed_parts(request: &Request<'_>) -> Result<(String, Vec<u8>), Verdict> {
             "a body that is no form is signed by {BODY_HASH} in the query alone"
         )));
     }
-    Ok((url, sorted(form::pairs(request.body))))
+    Ok((url, sorted(form::all(request.body)?)))
 }
 
 fn body_hash(url: &str) -> Result<Option<Vec<u8>>, Verdict> {
     let (_, query) = registered::split(url);
-    let pairs = form::pairs(query.unwrap_or_default().as_bytes());
+    let pairs = form::all(query.unwrap_or_default().as_bytes())?;
     let Some(hash) = form::single(&pairs, BODY_HASH)? else { return Ok(None) };
     let hash = Encoding::Hex.decode(hash);
     hash.map(Some).ok_or_else(|| unauthorized(format!("{BODY_HASH} is not hexadecimal")))
@@ -199,7 +199,11 @@ fn sorted(mut pairs: Vec<Pair<'_>>) -> Vec<u8> {
 /// each step of a call comes with the same one; its callbacks are numbered.
 fn id(request: &Request<'_>) -> Option<String> {
     let query = request.query.unwrap_or_default().as_bytes();
-    let pairs = [form::pairs(request.body), form::pairs(query)].concat();
+    // What is signed is each pair once.
+    let mut fields = form::all(request.body).ok()?;
+    fields.sort();
+    fields.dedup();
+    let pairs = [fields, form::all(query).ok()?].concat();
     let value = |name: &str| {
         let found = form::single(&pairs, name).ok()??;
         let text = std::str::from_utf8(found).ok()?;

@@ -30,6 +30,25 @@ fn what_a_source_must_say() {
         ),
         (Some("stripe"), "", &["whpk_c2Vj"], "secrets[0]: is one key of a pair"),
         (Some("stripe"), "message = \"{body}\"", &["s"], "verify.timestamp: is not signed"),
+        (
+            Some("contentful"),
+            "timestamp = { header = \"t\", tolerance = 9 }",
+            &["s"],
+            "verify.timestamp: may only have tolerance",
+        ),
+        (Some("contentful"), "timestamp = {}", &["s"], "verify.timestamp.tolerance: is missing"),
+        (
+            Some("netlify"),
+            "timestamp = { tolerance = 9 }",
+            &["s"],
+            "verify.timestamp: is of no use: this scheme compares no time",
+        ),
+        (
+            Some("netlify"),
+            "encoding = \"hex\"",
+            &["s"],
+            "verify: may only have id, type, json_field, handshake",
+        ),
     ] {
         let error = compile(scheme, verify, secrets).unwrap_err();
         assert!(error.starts_with(expected), "{scheme:?} {verify}: {error}");
@@ -51,6 +70,14 @@ fn what_a_generic_scheme_must_say() {
             "verify.timestamp: is not signed",
         ),
         ("@message = \"{url}{body}\"", "verify.message: has {url}, so public_url must say"),
+        (
+            "@message = \"{body_sha256}\"\nhandshake = \"x-crc\"",
+            "verify.handshake: signs what anybody asks for, so the message must be {body}",
+        ),
+        (
+            "@message = [\"{body}\", \"{method}{body}\"]\nhandshake = \"linkedin-challenge\"",
+            "verify.handshake: signs what anybody asks for",
+        ),
         ("@message = \"{secret}{body}\"", "verify.message: has {secret}, which only the algorithm sha256"),
         ("@algorithm = \"sha256\"", "verify.message: has no {secret}, so anybody could make"),
         ("@encoding = \"text\"", "verify.encoding: is \"text\", which only tokens are"),
@@ -109,6 +136,10 @@ fn what_lists_public_keys_and_checks_must_say() {
         ("@preset = \"github\"", "verify.preset: is for the checks in all and any"),
         ("@secrets = [\"a\"]", "verify.secrets: is for the checks in all and any"),
         ("@all = []", "verify.all: is an empty list"),
+        (
+            "handshake = \"x-crc\"\nall = [{ preset = \"tebex\" }]",
+            "verify.handshake: signs what anybody asks for: it belongs into the check",
+        ),
         ("any = []", "verify.any: is an empty list"),
         (
             "@any = [{ preset = \"github\" }]",
@@ -150,6 +181,14 @@ fn what_is_signed_in_other_ways_is_taken() {
         format!("{SIGNATURE}algorithm = \"sha256\"\nmessage = \"{{secret}}{{body}}\""),
     ] {
         assert!(compile(None, &verify, &["s"]).is_ok(), "{verify}");
+    }
+}
+
+#[test]
+fn times_that_code_reads_may_be_off_as_configured() {
+    for (preset, secret) in [("contentful", "s"), ("plaid", "id:secret")] {
+        let verify = "timestamp = { tolerance = 60 }";
+        assert!(compile(Some(preset), verify, &[secret]).is_ok(), "{preset}");
     }
 }
 

@@ -32,7 +32,7 @@ fn items(extractor: &str, joints: bool, given: &Given<'_>) -> Vec<String> {
         body: given.body.as_bytes(),
         public_url: None,
     };
-    let reader = Reader::new(&request, &pointers, Some("payload"));
+    let reader = Reader::new(&request, &pointers, Some("payload"), 0);
     let mut found = Vec::new();
     extractor.each(&reader, &mut |item| {
         found.push(String::from_utf8(item.into_owned()).unwrap());
@@ -114,7 +114,18 @@ fn query_form_and_json() {
             Given { headers: FORM, body: "x=1&payload=%7B%22k%22%3A%22v%22%7D", ..NOTHING },
             &["v"],
         ),
-        ("json = \"/k\"", Given { headers: FORM, body: r#"{"k":"v"}"#, ..NOTHING }, &[]),
+        // What it is called is not signed.
+        ("json = \"/k\"", Given { headers: FORM, body: r#"{"k":"v"}"#, ..NOTHING }, &["v"]),
+        ("json = \"/k\"", Given { headers: FORM, body: "x=1", ..NOTHING }, &[]),
+        (
+            "form = \"payload\"",
+            Given {
+                headers: &[("content-type", "multipart/form-data; boundary=x")],
+                body: "--x\r\ncontent-disposition: form-data; name=\"payload\"\r\n\r\nv\r\n--x--",
+                ..NOTHING
+            },
+            &["v"],
+        ),
     ] {
         assert_eq!(items(extractor, false, &given), expected, "{extractor} on {:?}", given.body);
     }

@@ -8,7 +8,7 @@ use crate::model::Header;
 
 /// Grants it to whoever asks: events still have to be proven. Asynchronous permission
 /// (`webhook-request-callback`) is not given, as nobody is called on a stranger's word.
-pub(super) fn permission(asked: &Asked<'_>) -> Found {
+pub(super) fn permission(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "OPTIONS" {
         return Ok(None);
     }

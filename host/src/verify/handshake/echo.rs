@@ -9,25 +9,25 @@ use super::super::{Reply, Verdict};
 use super::given::{self, malformed};
 use super::{Asked, Found};
 
-pub(super) fn slack(asked: &Asked<'_>) -> Found {
-    let [Some("url_verification"), challenge] = asked.values[..] else { return Ok(None) };
+pub(super) fn slack(asked: &Asked<'_, '_>) -> Found {
+    let [Some("url_verification"), challenge] = asked.values() else { return Ok(None) };
     let challenge = challenge.ok_or_else(|| malformed("url_verification without a challenge"))?;
     Ok(Some(text(given::checked("challenge", challenge)?)))
 }
 
 /// Only the verification: a `revocation` is an event, of which somebody has to hear.
-pub(super) fn twitch(asked: &Asked<'_>) -> Found {
+pub(super) fn twitch(asked: &Asked<'_, '_>) -> Found {
     let kind = asked.request.headers.get("twitch-eventsub-message-type");
     if kind.is_none_or(|kind| kind != "webhook_callback_verification") {
         return Ok(None);
     }
-    let [challenge] = asked.values[..] else { return Ok(None) };
+    let [challenge] = asked.values();
     let challenge = challenge.ok_or_else(|| malformed("a verification without a challenge"))?;
     Ok(Some(text(given::checked("challenge", challenge)?)))
 }
 
 /// A GET is this handshake or nothing: Meta's events are posted.
-pub(super) fn meta(asked: &Asked<'_>) -> Found {
+pub(super) fn meta(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "GET" {
         return Ok(None);
     }
@@ -53,7 +53,7 @@ fn is_same(given: &str, own: &str) -> bool {
 }
 
 /// `SharePoint` writes the name in lower case.
-pub(super) fn ms_graph(asked: &Asked<'_>) -> Found {
+pub(super) fn ms_graph(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "POST" {
         return Ok(None);
     }
@@ -61,7 +61,7 @@ pub(super) fn ms_graph(asked: &Asked<'_>) -> Found {
     Ok(token.map(|token| text(&token)))
 }
 
-pub(super) fn okta(asked: &Asked<'_>) -> Found {
+pub(super) fn okta(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "GET" {
         return Ok(None);
     }
@@ -69,7 +69,7 @@ pub(super) fn okta(asked: &Asked<'_>) -> Found {
     Ok(challenge.map(|challenge| Verdict::Handshake(Reply::json(200, &json!({ "verification": challenge })))))
 }
 
-pub(super) fn query(asked: &Asked<'_>) -> Found {
+pub(super) fn query(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "GET" {
         return Ok(None);
     }
@@ -78,8 +78,8 @@ pub(super) fn query(asked: &Asked<'_>) -> Found {
 }
 
 /// What has an event beside the challenge is an event.
-pub(super) fn monday(asked: &Asked<'_>) -> Found {
-    let [Some(challenge), None] = asked.values[..] else { return Ok(None) };
+pub(super) fn monday(asked: &Asked<'_, '_>) -> Found {
+    let [Some(challenge), None] = asked.short_values() else { return Ok(None) };
     let challenge = given::checked("challenge", challenge)?;
     Ok(Some(Verdict::Handshake(Reply::json(200, &json!({ "challenge": challenge })))))
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{Request, Verdict};
+use super::super::{Request, Verdict, form};
 
 /// Real challenges have some fifty characters; an echo of any length would be a gift.
 pub(super) const MAX: usize = 512;
@@ -14,14 +14,25 @@ pub(super) const MAX: usize = 512;
 /// [`Verdict::Malformed`] where it is given twice, empty, too long, or has control
 /// characters.
 pub(super) fn query<'a>(request: &Request<'a>, names: &[&str]) -> Result<Option<Cow<'a, str>>, Verdict> {
-    let pairs = url::form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
-    let mut values = pairs.filter(|(name, _)| names.contains(&name.as_ref())).map(|(_, value)| value);
+    let pairs = form::pairs(request.query.unwrap_or_default().as_bytes());
+    let is_wanted = |name: &[u8]| names.iter().any(|wanted| wanted.as_bytes() == name);
+    let mut values = pairs.filter(|(name, _)| is_wanted(name)).map(|(_, value)| value);
     let what = names.first().copied().unwrap_or_default();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => checked(what, value).map(Some),
+        (Some(value), None) => checked(what, text(what, value)?).map(Some),
         (Some(_), Some(_)) => Err(malformed(format!("{what} is given twice"))),
     }
+}
+
+/// # Errors
+/// [`Verdict::Malformed`] for bytes that are no text: an answer could not give them back.
+fn text<'a>(what: &str, value: Cow<'a, [u8]>) -> Result<Cow<'a, str>, Verdict> {
+    let text = match value {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    };
+    text.ok_or_else(|| malformed(format!("{what} is not UTF-8")))
 }
 
 /// The value of a header, which is nothing but visible ASCII: so it may be one of an

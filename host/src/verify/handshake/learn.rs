@@ -11,7 +11,7 @@ use crate::model::{Header, Secret};
 const HOOK_SECRET: &str = "x-hook-secret";
 
 /// What is signed is an event, whatever else it carries.
-pub(super) fn hook_secret(asked: &Asked<'_>) -> Found {
+pub(super) fn hook_secret(asked: &Asked<'_, '_>) -> Found {
     let request = asked.request;
     if request.method != "POST" || request.headers.contains_key("x-hook-signature") {
         return Ok(None);
@@ -23,8 +23,8 @@ pub(super) fn hook_secret(asked: &Asked<'_>) -> Found {
 }
 
 /// Events have ids; what hands over the token has none.
-pub(super) fn notion(asked: &Asked<'_>) -> Found {
-    let [Some(token), None] = asked.values[..] else { return Ok(None) };
+pub(super) fn notion(asked: &Asked<'_, '_>) -> Found {
+    let [Some(token), None] = asked.short_values() else { return Ok(None) };
     let token = given::checked("verification_token", token)?;
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(given::malformed("verification_token has characters that it cannot have"));

@@ -5,19 +5,18 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::Hmac;
 use serde_json::json;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use sha1::{Digest as _, Sha1};
 
 use super::super::compare::equal;
+use super::super::mac::{MacHash, MacKey};
 use super::super::{Reply, Verdict};
 use super::given::{self, malformed};
 use super::{Asked, Found};
 use crate::model::Secret;
 
-pub(super) fn zoom(asked: &Asked<'_>) -> Found {
-    let [Some("endpoint.url_validation"), token] = asked.values[..] else { return Ok(None) };
+pub(super) fn zoom(asked: &Asked<'_, '_>) -> Found {
+    let [Some("endpoint.url_validation"), token] = asked.values() else { return Ok(None) };
     let token = token.ok_or_else(|| malformed("endpoint.url_validation without a plainToken"))?;
     let token = given::checked("plainToken", token)?;
     let Some(secret) = zooms(asked) else { return Ok(None) };
@@ -27,7 +26,7 @@ pub(super) fn zoom(asked: &Asked<'_>) -> Found {
 }
 
 /// While secrets rotate, Zoom expects an answer by the one that it signed with.
-fn zooms<'a>(asked: &Asked<'a>) -> Option<&'a Secret> {
+fn zooms<'r>(asked: &Asked<'r, '_>) -> Option<&'r Secret> {
     let header = |name| asked.request.headers.get(name).map_or(&[][..], http::HeaderValue::as_bytes);
     let signature = hex::decode(header("x-zm-signature").strip_prefix(b"v0=").unwrap_or_default());
     let message = [b"v0:", header("x-zm-request-timestamp"), b":", asked.request.body];
@@ -38,7 +37,7 @@ fn zooms<'a>(asked: &Asked<'a>) -> Option<&'a Secret> {
 
 /// The first secret answers: X has one consumer secret at a time, and does not say which
 /// it expects.
-pub(super) fn x_crc(asked: &Asked<'_>) -> Found {
+pub(super) fn x_crc(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "GET" {
         return Ok(None);
     }
@@ -52,7 +51,7 @@ pub(super) fn x_crc(asked: &Asked<'_>) -> Found {
     Ok(Some(Verdict::Handshake(Reply::json(200, &answer))))
 }
 
-pub(super) fn linkedin(asked: &Asked<'_>) -> Found {
+pub(super) fn linkedin(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "GET" {
         return Ok(None);
     }
@@ -68,7 +67,7 @@ pub(super) fn linkedin(asked: &Asked<'_>) -> Found {
 }
 
 /// A signature that the handshake gives to anybody who asks for it proves nothing.
-pub(super) fn no_answer_of_ours(asked: &Asked<'_>) -> Found {
+pub(super) fn no_answer_of_ours(asked: &Asked<'_, '_>) -> Found {
     let body = asked.request.body;
     if !body.is_empty() && is_challenge(body) {
         return Err(Verdict::Unauthorized("a body like a challenge proves nothing".to_owned()));
@@ -82,7 +81,7 @@ fn is_challenge(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte))
 }
 
-pub(super) fn braintree(asked: &Asked<'_>) -> Found {
+pub(super) fn braintree(asked: &Asked<'_, '_>) -> Found {
     if asked.request.method != "GET" {
         return Ok(None);
     }
@@ -108,18 +107,9 @@ pub(super) fn braintree_answer(public: &str, private: &Secret, challenge: &str) 
 }
 
 fn hmac_sha256(secret: &Secret, pieces: &[&[u8]]) -> Vec<u8> {
-    mac::<Hmac<Sha256>>(secret.expose().as_bytes(), pieces)
+    MacKey::new(MacHash::Sha256, secret.expose().as_bytes()).of(pieces)
 }
 
 pub(super) fn hmac_sha1(key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
-    mac::<Hmac<Sha1>>(key, pieces)
-}
-
-fn mac<M: hmac::Mac + hmac::KeyInit>(key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
-    // HMAC takes keys of any length.
-    let Ok(mut mac) = M::new_from_slice(key) else { return Vec::new() };
-    for piece in pieces {
-        mac.update(piece);
-    }
-    mac.finalize().into_bytes().to_vec()
+    MacKey::new(MacHash::Sha1, key).of(pieces)
 }

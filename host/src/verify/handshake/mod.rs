@@ -18,6 +18,8 @@ mod mac;
 mod probe;
 mod signed;
 
+use super::extract::Reader;
+use super::setup::Recipe;
 use super::{Request, Verdict};
 use crate::model::Secret;
 
@@ -82,16 +84,45 @@ pub enum Handshake {
 }
 
 /// A request that may be a handshake.
-pub(super) struct Asked<'a> {
-    pub(super) request: &'a Request<'a>,
-    /// The values at [`Handshake::pointers`], in order.
-    pub(super) values: Vec<Option<&'a str>>,
+pub(super) struct Asked<'r, 'a> {
+    pub(super) request: &'r Request<'a>,
+    reader: &'r Reader<'a>,
+    /// Those of [`Handshake::pointers`], in order.
+    slots: &'r [usize],
     /// The source's, in order.
-    pub(super) secrets: &'a [Secret],
+    secrets: &'r [Secret],
     /// The source's, where one is configured.
-    pub(super) verify_token: Option<&'a Secret>,
+    verify_token: Option<&'r Secret>,
     /// The source's, where one is configured.
-    pub(super) public_key: Option<&'a Secret>,
+    public_key: Option<&'r Secret>,
+}
+
+/// Bodies of unsigned handshakes: one challenge in JSON. Nothing longer is parsed for
+/// whoever has proven nothing.
+const MAX_UNSIGNED_BODY: usize = 4096;
+
+impl<'r, 'a> Asked<'r, 'a> {
+    pub(super) fn new(reader: &'r Reader<'a>, slots: &'r [usize], recipe: &'r Recipe) -> Self {
+        Self {
+            request: reader.request,
+            reader,
+            slots,
+            secrets: recipe.secrets(),
+            verify_token: recipe.verify_token(),
+            public_key: recipe.public_key(),
+        }
+    }
+
+    /// The values at [`Handshake::pointers`], in order.
+    fn values<const N: usize>(&self) -> [Option<&'r str>; N] {
+        std::array::from_fn(|at| self.slots.get(at).and_then(|slot| self.reader.json(*slot)))
+    }
+
+    /// The same of a body that is as short as a challenge and not compressed; nothing of others.
+    fn short_values<const N: usize>(&self) -> [Option<&'r str>; N] {
+        let is_short = self.request.body.len() <= MAX_UNSIGNED_BODY && !self.reader.is_compressed();
+        if is_short { self.values() } else { [None; N] }
+    }
 }
 
 /// A verdict, or none where the request is another thing; the error is a verdict, too:
@@ -132,6 +163,12 @@ impl Handshake {
         }
     }
 
+    /// Whether anybody gets a signature by the key of events: of text that is no event as
+    /// long as events are signed as they are sent.
+    pub(super) const fn signs_for_anybody(self) -> bool {
+        matches!(self, Self::XCrc | Self::LinkedinChallenge)
+    }
+
     /// Whether it is nothing without `verify_token`.
     pub(super) const fn needs_verify_token(self) -> bool {
         matches!(self, Self::MetaSubscribe)
@@ -139,7 +176,7 @@ impl Handshake {
 
     /// The verdict on a request that is this handshake where the provider does not sign
     /// it. Asked before anything is proven.
-    pub(super) fn unsigned(self, asked: &Asked<'_>) -> Option<Verdict> {
+    pub(super) fn unsigned(self, asked: &Asked<'_, '_>) -> Option<Verdict> {
         let found = match self {
             Self::MetaSubscribe => echo::meta(asked),
             Self::MsGraphValidation => echo::ms_graph(asked),
@@ -165,7 +202,7 @@ impl Handshake {
     }
 
     /// The verdict on a request that is this handshake, and whose sender is proven.
-    pub(super) fn signed(self, asked: &Asked<'_>) -> Option<Verdict> {
+    pub(super) fn signed(self, asked: &Asked<'_, '_>) -> Option<Verdict> {
         let found = match self {
             Self::SlackUrlVerification => echo::slack(asked),
             Self::TwitchVerification => echo::twitch(asked),

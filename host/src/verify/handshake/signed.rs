@@ -4,8 +4,8 @@ use super::super::{Reply, Verdict};
 use super::Asked;
 
 /// An event of the webhook events has `type` 1, too, and says which.
-pub(super) fn discord(asked: &Asked<'_>) -> Option<Verdict> {
-    match asked.values[..] {
+pub(super) fn discord(asked: &Asked<'_, '_>) -> Option<Verdict> {
+    match asked.values() {
         [Some("0"), _] => Some(Verdict::Handshake(Reply::empty(204))),
         [Some("1"), None] => Some(Verdict::Handshake(Reply::json(200, &serde_json::json!({ "type": 1 })))),
         _ => None,
@@ -13,7 +13,7 @@ pub(super) fn discord(asked: &Asked<'_>) -> Option<Verdict> {
 }
 
 /// Without a body: Xero wants none.
-pub(super) fn empty_events(asked: &Asked<'_>) -> Option<Verdict> {
+pub(super) fn empty_events(asked: &Asked<'_, '_>) -> Option<Verdict> {
     #[derive(serde::Deserialize)]
     struct Batch {
         /// None at all; one is an error, and the rest of the body is not read.

@@ -6,6 +6,19 @@ const KEY = 'FAKE-client-secret';
 const events = '[{"eventId":101,"subscriptionType":"contact.creation"},{"eventId":102,"subscriptionType":"contact.deletion"}]';
 const names = { id: '101.102', type: 'contact.creation' };
 
+/**
+ * What anybody can make who has seen one request: behind the bytes that were hashed, the
+ * padding of SHA-256 (FIPS 180-4, 5.1.1), and more. Its hash follows from the first one's.
+ */
+function extended(signed, before) {
+  const length = Buffer.byteLength(before) + Buffer.byteLength(events);
+  const padding = Buffer.alloc(64 - (length % 64) + (length % 64 < 56 ? 0 : 64));
+  padding[0] = 0x80;
+  padding.writeBigUInt64BE(BigInt(length) * 8n, padding.length - 8);
+  const body = Buffer.concat([Buffer.from(events), padding, Buffer.from('[{"eventId":666}]')]);
+  return { body, headers: signed(body) };
+}
+
 const v1 = new Cases('hubspot-v1', 'odd.mjs', { secret: KEY, body: events });
 const first = (key, body = events, version = 'v1') => ({
   'x-hubspot-signature': sha256(key, body), ...(version && { 'x-hubspot-signature-version': version }),
@@ -13,6 +26,7 @@ const first = (key, body = events, version = 'v1') => ({
 v1.accept('signed', { headers: first(KEY), ...names });
 v1.accept('the second of two secrets', { secret: undefined, secrets: ['FAKE-old', KEY], headers: first(KEY), ...names });
 v1.accept(AS_IT_IS, { secret: ODD, headers: first(ODD) });
+v1.reject('a body that goes on behind the padding of SHA-256', extended((body) => first(KEY, body), KEY));
 v1.reject('another body', { body: `${events} `, headers: first(KEY) });
 v1.reject('another secret', { headers: first('FAKE-other') });
 v1.reject('no signature', { headers: { 'x-hubspot-signature-version': 'v1' } });
@@ -35,6 +49,9 @@ v2.reject('the URL that was asked is signed, not the registered one', {
 v2.accept(AS_IT_IS, { secret: ODD, headers: second(ODD) });
 v2.reject('another method', { method: 'PUT', headers: second(KEY) });
 v2.reject('another URL', { url: `${URL}&d=e`, headers: second(KEY) });
+v2.reject(
+  'a body that goes on behind the padding of SHA-256', extended((body) => second(KEY, { body }), `${KEY}POST${URL}`),
+);
 v2.reject('another body', { body: `${events} `, headers: second(KEY) });
 v2.reject('another secret', { headers: second('FAKE-other') });
 v2.reject('no version', { headers: second(KEY, { version: '' }) });

@@ -104,7 +104,7 @@ const text = 'Zoë ordered 2× crème brûlée — 東京 🚀';
   const v = new Vectors('hubspot-v1', { source: 'sdk:npm:@hubspot/api-client@13.5.0', secret: 'fake0000-0000-4000-8000-hubspotv1000',
     judge: (r) => Signature.isValid({ signatureVersion: 'v1', signature: r.headers['x-hubspot-signature'], clientSecret: r.secret, requestBody: r.body.toString() }) });
   const event = (n) => [{ eventId: 100, subscriptionId: 12345, portalId: 62515, appId: 11111, occurredAt: NOW * 1000, subscriptionType: 'contact.propertyChange', attemptNumber: 0, objectId: 123, propertyName: 'firstname', propertyValue: n }];
-  const k = await bodyHmac(v, { header: 'x-hubspot-signature', headers: { 'x-hubspot-signature-version': 'v1' }, other: 'x-hubspot-signature-v3',
+  const k = await bodyHmac(v, { isText: true, header: 'x-hubspot-signature', headers: { 'x-hubspot-signature-version': 'v1' }, other: 'x-hubspot-signature-v3',
     sum: (s, b, alg) => (alg === 'sha256' ? sha256(s, b) : hmac('sha256', s, b)), body: event('Jane'), intl: event(text) });
   await v.reject('secret behind the body instead of before it', 'wrong order', k.req(k.body, enc.hex(sha256(k.body, v.secret))));
   await v.reject('hash of the body without the secret', 'no secret', k.req(k.body, enc.hex(sha256(k.body))));

@@ -305,7 +305,7 @@ const ageOnly = 'the SDK checks only the age; the gateway checks the future as w
   await v.accept('valid', 'hash over secret, method, URL and body', req(body, good));
   await v.accept('valid, non-ASCII text', 'hash matches', req(event(text), sum(event(text))));
   await v.accept('GET without a body', 'hash over secret, method and URL', { ...req('', sum('', { method: 'GET' })), method: 'GET' });
-  await v.accept('body that is not UTF-8, rightly signed', 'bytes are signed, not text', req(NON_UTF8, sum(NON_UTF8), { tags: ['bytes'] }));
+  await v.reject('body that is not UTF-8, rightly signed', 'a hash of a secret and what is no text may be an extended one', req(NON_UTF8, sum(NON_UTF8), { tags: ['bytes'] }));
   await v.accept('rotation: two configured secrets, the second one matches', 'any configured secret may match', req(body, good, { secrets: ['other', v.secret], tags: ['rotation'] }));
   await v.accept('upper-case hex digits', 'hex is decoded before it is compared', req(body, good.toUpperCase(), { tags: ['policy:hex-case'] }));
   await v.reject('tampered body', 'hash mismatch', req(flip(body), good));
