@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use hookloom_testkit::gateway::Gateway;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::TempDir;
@@ -124,19 +125,49 @@ fn verify_judges_the_url_that_the_gateway_judges() {
     }
 }
 
-#[test]
-fn verify_says_that_it_does_not_know_what_was_handed_over() {
-    let dir = TempDir::new().unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_tries_what_handshakes_handed_over() {
+    const SECRET: &str = "handed-over-and-never-shown";
+    const SOURCES: &str = "[sources.asana]\nscheme = \"asana\"\n[sources.other]\nscheme = \"asana\"\n";
+    let mut gateway = Gateway::start(SOURCES).await;
+    let config = gateway.config_file();
     let body = r#"{"events":[]}"#;
-    let request =
-        format!("POST /in/asana HTTP/1.1\r\nx-hook-signature: {}\r\n\r\n{body}", signature("k", body));
-    let request = file(&dir, "request.http", &request);
-    for (secrets, code) in [("", 1), ("secrets = [\"k\"]\n", 0)] {
-        let config = file(&dir, "hookloom.toml", &format!("[sources.asana]\nscheme = \"asana\"\n{secrets}"));
-        let ended = hookloom(&["verify", "-c", &config, "--source", "asana", "--request", &request]);
-        assert_eq!(ended.code, Some(code), "{secrets}: {}{}", ended.stdout, ended.stderr);
-        let note =
-            "note: what handshakes handed over to source \"asana\" is in the store, which is not read here";
+    let dir = TempDir::new().unwrap();
+    let judge = |source: &str, key: &str, code: i32, note: &str| {
+        let signature = signature(key, body);
+        let request = format!("POST /in/{source} HTTP/1.1\r\nx-hook-signature: {signature}\r\n\r\n{body}");
+        let request = file(&dir, "request.http", &request);
+        let config = config.to_str().unwrap();
+        let ended = hookloom(&["verify", "-c", config, "--source", source, "--request", &request]);
+        assert_eq!(ended.code, Some(code), "{source}, {key}: {}{}", ended.stdout, ended.stderr);
         assert!(ended.stderr.contains(note), "{}", ended.stderr);
-    }
+        assert!(!ended.stdout.contains(SECRET) && !ended.stderr.contains(SECRET), "the secret is shown");
+    };
+    let none = "no handshake has handed over a secret: only configured ones are tried";
+    let one = "1 secret(s) that handshakes handed over are tried, too";
+    judge("other", SECRET, 1, none);
+    assert_eq!(gateway.command("/api/v1/sources/asana/arm", &json!({})).await.status, 200);
+    assert_eq!(gateway.post("asana", &[("x-hook-secret", SECRET)], "").await.status, 200);
+    // Beside the gateway, and without one.
+    judge("asana", SECRET, 0, one);
+    gateway.stop().await;
+    judge("asana", SECRET, 0, one);
+    judge("asana", "another", 1, one);
+    judge("other", SECRET, 1, none);
+    // A configured secret is tried with or without a store.
+    fs::remove_dir_all(gateway.path("data")).unwrap();
+    gateway.write_config(&SOURCES.replace("\"asana\"\n", "\"asana\"\nsecrets = [\"k\"]\n"));
+    judge("other", "k", 0, none);
+    assert!(!gateway.path("data").exists(), "a store was made");
+    fs::create_dir(gateway.path("data")).unwrap();
+    fs::write(gateway.path("data/hookloom.db"), "not a store").unwrap();
+    let request = file(&dir, "request.http", "x-hook-signature: 00\n\n{}");
+    let ended =
+        hookloom(&["verify", "-c", config.to_str().unwrap(), "--source", "asana", "--request", &request]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    assert!(
+        ended.stderr.contains("the store, which has what was handed over, cannot be read"),
+        "{}",
+        ended.stderr
+    );
 }

@@ -12,9 +12,10 @@ use anyhow::{Context as _, anyhow, bail};
 use super::{print, say};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ingest::SourceScheme;
+use crate::ingest::{Source, SourceScheme};
 use crate::model::Millis;
-use crate::verify::{Documents, Request, Verdict, case, registered_url};
+use crate::store::SqliteStore;
+use crate::verify::{Documents, Request, Scheme, Verdict, case, registered_url};
 use dump::Dump;
 use show::Show;
 
@@ -97,12 +98,8 @@ fn one(name: &str, file: &Path, options: &Options, show: Show<'_>) -> anyhow::Re
     for note in &dump.notes {
         say(&format!("note: {note}"));
     }
-    if scheme.learns() {
-        say(&format!(
-            "note: what handshakes handed over to source \"{name}\" is in the store, which is not read here: only \
-             its configured secrets are tried, so a request that is refused here may be one that the gateway takes"
-        ));
-    }
+    let learnt = learnt(&config, source, scheme)?;
+    let scheme = learnt.as_ref().unwrap_or(scheme);
     let seconds = options.now.or(dump.now);
     let now = seconds.map_or_else(|| Clock::system().now(), |seconds| Millis(seconds.saturating_mul(1000)));
     // As the gateway makes it; without a configured one, what the file says was called.
@@ -121,6 +118,29 @@ fn one(name: &str, file: &Path, options: &Options, show: Show<'_>) -> anyhow::Re
     show.print(&explanation, name)?;
     let is_taken = matches!(explanation.verdict, Verdict::Accepted(_) | Verdict::Handshake(_));
     Ok(if is_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The scheme with what handshakes handed over, as the gateway makes it; `None`: its own.
+fn learnt(config: &Config, source: &Source, own: &Scheme) -> anyhow::Result<Option<Scheme>> {
+    if !own.learns() {
+        return Ok(None);
+    }
+    let store = &config.store.path;
+    let learnt = SqliteStore::learnt(store).with_context(|| {
+        format!("{}: the store, which has what was handed over, cannot be read", store.display())
+    })?;
+    let of_source = learnt.into_iter().filter(|learnt| learnt.source == source.name);
+    let secrets: Vec<_> = of_source.map(|learnt| learnt.secret).collect();
+    let scheme = own.with_secrets(&secrets);
+    let what = match (secrets.len(), &scheme) {
+        (0, _) => "no handshake has handed over a secret: only configured ones are tried".to_owned(),
+        (count, Ok(_)) => format!("{count} secret(s) that handshakes handed over are tried, too"),
+        (count, Err(_)) => {
+            format!("{count} secret(s) that handshakes handed over do not fit its scheme any more")
+        }
+    };
+    say(&format!("note: source \"{}\" in {}: {what}", source.name, store.display()));
+    Ok(scheme.ok())
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
