@@ -1,6 +1,8 @@
 //! An attacker's list through a gateway: each request is refused with the right status,
 //! leaves nothing behind, and the true one is accepted afterwards.
 
+mod tokens;
+
 use std::path::Path;
 
 use base64::Engine as _;

@@ -46,7 +46,7 @@ const TYPES: [(&str, &str); 28] = [
 ];
 
 /// Secrets of every kind, the commonest first; public keys come last.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 10] = [
     "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0",
     "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     "44782def547aaa06c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba056",
@@ -55,6 +55,16 @@ const SECRETS: [&str; 8] = [
     "sender@project.iam.gserviceaccount.com",
     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==",
+    "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    "-----BEGIN PUBLIC KEY-----\n\
+     MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA3Cb7sL3dYOcZL9iBlSWt\n\
+     d6J/9Be1Fvv8M41mM27C95dgR137EG9XRnidLO0sPPy54lwxK7Tpnp2BjQcMo+oX\n\
+     JMlzM14cPI8KEuPAKKvK7Tbr0c+BXLq/+E/EDh4OqRU2Q9Gq6LUXpKOlyo7yMRO3\n\
+     c4CgZJANCvIOMFcRjkOxAf5mpylAyJNrOsLJrFkWIP0FAbgrq33oMSqVptOTWhKh\n\
+     y3LEn2nE/tXZlgFpYGnhBcTbhsH22NBn0ZWBQc3Ol1yvAbc1nrjphTg+t67WJC6u\n\
+     RsaM2teDu7HtKJugB7KFEVJHf5+gthrnaJ00Y8ppXY91hGnlye9uWv8yXOreLXXx\n\
+     nwIDAQAB\n\
+     -----END PUBLIC KEY-----\n",
 ];
 
 const EXTRAS: Extras<'_> = Extras {
@@ -65,9 +75,23 @@ const EXTRAS: Extras<'_> = Extras {
     verify_token: Some("verify-me"),
 };
 
-/// The keys of a source of that preset, with a secret that fits; none where only the
-/// provider's own key would.
-fn source(name: &str) -> Option<String> {
+/// The presets whose samples cannot be sent, and why: what signs them is the provider's alone.
+const UNSENT: [(&str, &str); 8] = [
+    ("aws-sns", "the key of a certificate that the provider publishes"),
+    ("discord", "the other half of the public key that is configured"),
+    ("google-pubsub", "the other half of a key that the provider publishes"),
+    ("paddle-classic", "the other half of the public key that is configured"),
+    ("paypal", "the key of a certificate that the provider publishes"),
+    ("plaid", "the other half of a key that the provider is asked for"),
+    ("sendgrid", "the other half of the public key that is configured"),
+    ("telnyx", "the other half of the public key that is configured"),
+];
+
+/// What `send` says of them.
+const TOLD: &str = "has the public half of a key, and only";
+
+/// The keys of a source of that preset, with a secret that fits.
+fn source(name: &str) -> String {
     let needs = &preset(name).unwrap().needs;
     let fits = |secret: &&&str| {
         let secrets = [**secret];
@@ -80,19 +104,20 @@ fn source(name: &str) -> Option<String> {
         let setup = Setup { has_public_url: true, extras, ..Setup::preset(name, &secrets) };
         Scheme::compile(&setup).is_ok()
     };
-    let secret = SECRETS.iter().find(fits)?;
-    let mut text = format!("[sources.{name}]\nscheme = \"{name}\"\nsecrets = [\"{secret}\"]\n");
+    let secret = SECRETS.iter().find(fits).unwrap_or_else(|| panic!("no secret here fits {name}"));
+    let mut text = format!("[sources.{name}]\nscheme = \"{name}\"\nsecrets = [{secret:?}]\n");
     for key in needs {
         let value = match key.as_str() {
-            "public_url" => "https://hooks.example.com/in/source",
-            "public_key" => EXTRAS.public_key?,
-            "audience" => EXTRAS.audience?,
-            "verify_token" => EXTRAS.verify_token?,
-            other => panic!("{name} needs {other}, which has no value here"),
+            "public_url" => Some("https://hooks.example.com/in/source"),
+            "public_key" => EXTRAS.public_key,
+            "audience" => EXTRAS.audience,
+            "verify_token" => EXTRAS.verify_token,
+            _ => None,
         };
+        let value = value.unwrap_or_else(|| panic!("{name} needs {key}, which has no value here"));
         text.extend([key.as_str(), " = \"", value, "\"\n"]);
     }
-    Some(text)
+    text
 }
 
 async fn send(config: &Path, gateway: &Gateway, name: &str) -> Ended {
@@ -106,35 +131,37 @@ async fn send(config: &Path, gateway: &Gateway, name: &str) -> Ended {
 
 #[tokio::test]
 async fn a_sample_of_every_provider_comes_through_under_its_own_name() {
-    let sources: Vec<_> = preset_names().filter_map(|name| Some((name, source(name)?))).collect();
-    let text: String = sources.iter().map(|(_, text)| text.as_str()).collect();
+    let text: String = preset_names().map(source).collect();
     let mut gateway = Gateway::start(&text).await;
-    let (mut sent, mut failures) = (0, Vec::new());
-    for (name, _) in &sources {
+    let mut failures = Vec::new();
+    for name in preset_names() {
         let ended = send(&gateway.config_file(), &gateway, name).await;
-        if ended.code != Some(0) {
-            let is_told = ended.stderr.contains("has the public half of a key, and only");
-            let has_sample = TYPES.iter().any(|(own, _)| own == name);
-            if !is_told || has_sample {
-                failures.push(format!("{name}: {}{}", ended.stdout, ended.stderr));
-            }
-            continue;
-        }
-        sent += 1;
-        let events = gateway.get(&format!("/api/v1/events?source={name}")).await.json();
-        let event = &events["items"][0];
-        let due = TYPES.iter().find(|(own, _)| own == name).map_or("test.event", |(_, due)| *due);
-        let has_type = preset(name).unwrap().verify.event_type.is_some();
-        if has_type && event["type"] != due {
-            failures.push(format!("{name}: the type is {}, not {due}", event["type"]));
-        }
-        if preset(name).unwrap().verify.id.is_some() && id_of(&gateway, event).await.is_none() {
-            failures.push(format!("{name}: the sample has no id"));
+        let said = format!("{name}: {}{}", ended.stdout, ended.stderr);
+        match (ended.code, UNSENT.iter().find(|(own, _)| *own == name)) {
+            (Some(0), None) => failures.extend(wrong_with_event(&gateway, name).await),
+            (Some(1), Some(_)) if ended.stderr.contains(TOLD) => {}
+            (_, None) => failures.push(said),
+            (_, Some((_, what))) => failures.push(format!("{said} (what signs it is {what})")),
         }
     }
     gateway.stop().await;
-    assert!(failures.is_empty(), "{} of {sent} failed:\n{}", failures.len(), failures.join("\n"));
-    assert!(sent >= 7, "only {sent} could be sent");
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    for (name, _) in UNSENT {
+        assert!(preset(name).is_some(), "there is no preset {name}");
+    }
+}
+
+/// What is wrong with the event that a sample has become.
+async fn wrong_with_event(gateway: &Gateway, name: &str) -> Option<String> {
+    let events = gateway.get(&format!("/api/v1/events?source={name}")).await.json();
+    let Some(event) = events["items"].get(0) else { return Some(format!("{name}: no event came of it")) };
+    let verify = &preset(name).unwrap().verify;
+    let due = TYPES.iter().find(|(own, _)| *own == name).map_or("test.event", |(_, due)| *due);
+    if verify.event_type.is_some() && event["type"] != due {
+        return Some(format!("{name}: the type is {}, not {due}", event["type"]));
+    }
+    (verify.id.is_some() && id_of(gateway, event).await.is_none())
+        .then(|| format!("{name}: the sample has no id"))
 }
 
 /// What the preset reads as the id out of the event as it was stored.

@@ -2,12 +2,15 @@
 //! generic schemes, as configuration, and as raw bytes at the front door.
 //!
 //! What changes a request does not know the key. So whatever is accepted must be what was
-//! signed: the same message, the same signature, a time that is near (`oracle`).
+//! signed, its method, path and query included: the same message, the same signature, a time
+//! that is near, the id that was signed (`oracle`).
 
 mod case;
 mod door;
+mod message;
 mod oracle;
 mod schemes;
+mod sent;
 
 use std::time::{Duration, Instant};
 

@@ -2,25 +2,18 @@
 
 use hookloom::clock::Random;
 use hookloom::model::{Header, Millis};
-use hookloom::verify::{Documents, Given, Outgoing, Request, Scheme, Setup, Verdict, VerifyConfig, preset};
+use hookloom::verify::{
+    Documents, Given, Outgoing, Request, Scheme, Setup, Verdict, VerifyConfig, preset, registered_url,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::schemes::{self, SECRETS};
-use super::{below, one_of, scratch};
+use super::sent::{REGISTERED, Sent};
+use super::{below, one_of};
 
-pub(super) const URL: &str = "https://hooks.example.test/in/a?q=1";
 /// When requests are signed, in Unix seconds.
 const NOW: i64 = 1_700_000_000;
-
-/// A request as bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Sent {
-    pub(super) method: String,
-    pub(super) query: String,
-    pub(super) headers: Vec<(String, Vec<u8>)>,
-    pub(super) body: Vec<u8>,
-}
 
 pub(super) struct Case {
     /// A preset, or none: `verify` is the scheme.
@@ -40,18 +33,16 @@ impl Case {
         let preset = is_preset.then(|| schemes::preset(random).to_owned());
         let verify = if is_preset { Value::Null } else { schemes::generic(random) };
         let secret = (*one_of(random, &SECRETS)).to_owned();
-        let sent = Sent { method: "POST".to_owned(), query: "q=1".to_owned(), ..Sent::default() };
+        let sent = Sent::unsigned(random);
         let mut case = Self { preset, verify, secret, original: None, sent, now: NOW };
         // Of those that fit, the first signs.
         let fitting = SECRETS.iter().find(|secret| case.scheme_with(secret).is_ok());
         if let Some(fitting) = fitting.filter(|_| below(random, 8) != 0) {
             (*fitting).clone_into(&mut case.secret);
         }
-        let bodies = [&br#"{"id":"evt_1","type":"a.b","n":[1,2]}"#[..], b"a=1&b=2", b"", b"\xff\0x"];
-        one_of(random, &bodies).clone_into(&mut case.sent.body);
         case.sign();
         for _ in 0..below(random, 4) {
-            case.change(random);
+            case.sent.change(random);
         }
         if below(random, 3) == 0 {
             case.now += i64::try_from(below(random, 2000)).unwrap_or(0) - 1000;
@@ -88,58 +79,26 @@ impl Case {
     /// Makes the request the provider's, if that can be done.
     fn sign(&mut self) {
         let Ok(scheme) = self.scheme_with(&self.secret) else { return };
+        let url = self.sent.url();
         let outgoing = Outgoing {
             method: &self.sent.method,
-            url: Some(URL),
+            url: Some(&url),
             body: &self.sent.body,
             id: "id-1",
             event_type: Some("a.b"),
             now: Millis(NOW * 1000),
         };
-        let Ok(made) = scheme.sign_beside(&outgoing, Given { headers: &[], query: Some("q=1") }) else {
-            return;
-        };
+        let given = Given { headers: &[], query: self.sent.query.as_deref() };
+        let Ok(made) = scheme.sign_beside(&outgoing, given) else { return };
         let bytes = |Header { name, value }| (name, value.into_bytes());
         self.sent.headers = made.headers.into_iter().map(bytes).collect();
         if let Some(body) = made.body {
             self.sent.body = body;
         }
         if let Some(query) = made.query {
-            self.sent.query = format!("q=1&{query}");
+            self.sent.add_query(&query);
         }
         self.original = Some(self.sent.clone());
-    }
-
-    /// Changes one thing.
-    fn change(&mut self, random: &Random) {
-        let sent = &mut self.sent;
-        let count = sent.headers.len();
-        let at = below(random, count);
-        match below(random, 10) {
-            0 | 1 => scratch(&mut sent.body, random),
-            2 => one_of(random, &["GET", "PUT", "post"]).clone_into(&mut sent.method),
-            3 => one_of(random, &["", "q=2", "q=1&q=2", "key=x"]).clone_into(&mut sent.query),
-            _ if count == 0 => sent.headers.push(("x-sig".to_owned(), b"v1=00,t=1700000000".to_vec())),
-            4 => drop(sent.headers.remove(at)),
-            5 => {
-                let mut again = sent.headers[at].clone();
-                scratch(&mut again.1, random);
-                let to = below(random, count + 1);
-                sent.headers.insert(to, again);
-            }
-            6 => {
-                let other = sent.headers[below(random, count)].1.clone();
-                let joint = one_of(random, &[", ", ",", " ", ";"]);
-                let own = &mut sent.headers[at].1;
-                *own = [own.as_slice(), joint.as_bytes(), &other].concat();
-            }
-            7 => {
-                let other = below(random, count);
-                let value = sent.headers[other].1.clone();
-                sent.headers[at].1 = value;
-            }
-            _ => scratch(&mut sent.headers[at].1, random),
-        }
     }
 
     /// What the scheme says, or why there is none.
@@ -152,13 +111,15 @@ impl Case {
                 headers.append(name, value);
             }
         }
+        let (path, query) = (self.sent.path(), self.sent.query.as_deref());
+        let url = registered_url(REGISTERED, &path, query);
         let request = Request {
             method: &self.sent.method,
-            path: "/in/a",
-            query: Some(&self.sent.query),
+            path: &path,
+            query,
             headers: &headers,
             body: &self.sent.body,
-            public_url: Some(URL),
+            public_url: Some(&url),
         };
         drop(scheme.probe(&request));
         Ok(scheme.verify(&request, Millis(self.now * 1000), &Documents::default()))
@@ -184,29 +145,5 @@ impl Case {
             sent: Sent::from_value(&value["sent"])?,
             now: value["now"].as_i64()?,
         })
-    }
-}
-
-impl Sent {
-    fn to_value(&self) -> Value {
-        json!({ "method": self.method, "query": self.query, "headers": self.headers, "body": self.body })
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        Some(Self {
-            method: value["method"].as_str()?.to_owned(),
-            query: value["query"].as_str()?.to_owned(),
-            headers: serde_json::from_value(value["headers"].clone()).ok()?,
-            body: serde_json::from_value(value["body"].clone()).ok()?,
-        })
-    }
-
-    /// The values of the headers of that name, or of all that begin so.
-    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let is = move |own: &str| match name.strip_suffix('*') {
-            Some(start) => own.starts_with(start),
-            None => own == name,
-        };
-        self.headers.iter().filter(move |(own, _)| is(own)).map(|(_, value)| value.as_slice())
     }
 }

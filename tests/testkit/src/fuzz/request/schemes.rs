@@ -15,6 +15,20 @@ pub(super) const SECRETS: [&str; 5] = [
     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
 ];
 
+/// Of which messages are made beside time and body.
+const WORDS: [&str; 10] = [
+    "{method}",
+    "{url}",
+    "{header:x-id}",
+    ".",
+    "v0:",
+    "{{",
+    "{query:q}",
+    "{lower:query:q}",
+    "[[{query:data.id};]]",
+    "[[{header:x-none};]]",
+];
+
 /// Any preset.
 pub(super) fn preset(random: &Random) -> &'static str {
     let names: Vec<_> = preset_names().collect();
@@ -30,7 +44,12 @@ pub(super) fn generic(random: &Random) -> Value {
     let (split, time, prefix) =
         (one_of(random, &[",", ";", " "]), below(random, 2) == 0, below(random, 2) == 0);
     let shared = time && below(random, 2) == 0;
-    let mut signature = json!({ "header": one_of(random, &["x-sig", "x-sig-*"]) });
+    let in_query = below(random, 6) == 0;
+    let mut signature = if in_query {
+        json!({ "query": "sig" })
+    } else {
+        json!({ "header": one_of(random, &["x-sig", "x-sig-*"]) })
+    };
     if prefix || shared {
         signature["prefix"] = json!(one_of(random, &["v1=", "sha256=", "v1,"]));
     }
@@ -38,8 +57,8 @@ pub(super) fn generic(random: &Random) -> Value {
         signature["split"] = json!(split);
     }
     if time {
-        let name = if shared { signature["header"].clone() } else { json!("x-time") };
-        let mut timestamp = json!({ "header": name, "tolerance": below(random, 600) });
+        let mut timestamp = if shared { signature.clone() } else { json!({ "header": "x-time" }) };
+        timestamp["tolerance"] = json!(below(random, 600));
         timestamp["unit"] = json!(one_of(random, &["s", "ms", "rfc3339"]));
         if shared {
             timestamp["prefix"] = json!("t=");
@@ -51,7 +70,7 @@ pub(super) fn generic(random: &Random) -> Value {
     put("id", json!({ "header": "x-id" }));
     let mut message = String::new();
     for _ in 0..below(random, 5) {
-        message += one_of(random, &["{method}", "{url}", "{header:x-id}", ".", "v0:", "{{", "{query:q}"]);
+        message += one_of(random, &WORDS);
     }
     message += if time { "{timestamp}.{body}" } else { "{body}" };
     put(
