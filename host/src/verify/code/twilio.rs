@@ -187,12 +187,21 @@ fn body_hash(url: &str) -> Result<Option<Vec<u8>>, Verdict> {
     hash.map(Some).ok_or_else(|| unauthorized(format!("{BODY_HASH} is not hexadecimal")))
 }
 
-/// Name and value of every field, by name and then by value in byte order; equal ones
-/// once.
-fn sorted(mut pairs: Vec<Pair<'_>>) -> Vec<u8> {
+/// By name and then by value in byte order; equal ones once.
+fn in_order(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
     pairs.sort();
     pairs.dedup();
-    pairs.iter().flat_map(|(name, value)| [name.as_ref(), value.as_ref()]).flatten().copied().collect()
+    pairs
+}
+
+/// Name and value of every field, in order.
+fn sorted(pairs: Vec<Pair<'_>>) -> Vec<u8> {
+    in_order(pairs)
+        .iter()
+        .flat_map(|(name, value)| [name.as_ref(), value.as_ref()])
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// A message is named by its id and status. A call's status alone names nothing, because
@@ -200,9 +209,7 @@ fn sorted(mut pairs: Vec<Pair<'_>>) -> Vec<u8> {
 fn id(request: &Request<'_>) -> Option<String> {
     let query = request.query.unwrap_or_default().as_bytes();
     // What is signed is each pair once.
-    let mut fields = form::all(request.body).ok()?;
-    fields.sort();
-    fields.dedup();
+    let fields = in_order(form::all(request.body).ok()?);
     let pairs = [fields, form::all(query).ok()?].concat();
     let value = |name: &str| {
         let found = form::single(&pairs, name).ok()??;
