@@ -45,6 +45,8 @@ mod setup;
 mod sign;
 mod signed;
 mod template;
+#[cfg(test)]
+mod testing;
 mod timestamp;
 
 use std::fmt;

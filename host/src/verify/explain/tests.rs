@@ -3,33 +3,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::{HeaderMap, HeaderName, HeaderValue};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Setup, VerifyConfig};
+use super::super::testing::{self, compile, mac};
 use super::*;
 
 const NOW: Millis = Millis(1_700_000_000_000);
 const KEY: &str = "hunter2-aGVsbG8=";
 
-fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(message);
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn compile(scheme: Option<&str>, verify: &str, secrets: &[&str]) -> Scheme {
-    let verify: VerifyConfig = toml::from_str(verify).unwrap();
-    let setup = Setup { scheme, verify: Some(&verify), secrets, has_public_url: true, ..Setup::default() };
-    Scheme::compile(&setup).unwrap()
-}
-
 fn explain(scheme: &Scheme, headers: &[(&str, &str)], body: &[u8]) -> Explanation {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
-    }
+    let map = testing::headers(headers);
     let request = Request {
         method: "POST",
         path: "/in/x",

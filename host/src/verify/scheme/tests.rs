@@ -3,24 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 use super::*;
+use crate::verify::testing::{self, compile};
 use crate::verify::{Setup, VerifyConfig};
 
 const NOW: Millis = Millis(1_700_000_000_000);
 
-fn compile(scheme: Option<&str>, verify: &str, secrets: &[&str]) -> Scheme {
-    let verify: VerifyConfig = toml::from_str(verify).unwrap();
-    let setup = Setup { scheme, verify: Some(&verify), secrets, has_public_url: true, ..Setup::default() };
-    Scheme::compile(&setup).unwrap()
-}
-
 fn judge(scheme: &Scheme, headers: &[(&str, &str)], body: &[u8]) -> Verdict {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
-    }
+    let map = testing::headers(headers);
     let request = Request {
         method: "POST",
         path: "/in/x",
@@ -33,9 +25,7 @@ fn judge(scheme: &Scheme, headers: &[(&str, &str)], body: &[u8]) -> Verdict {
 }
 
 fn mac(key: &[u8], message: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(message.as_bytes());
-    mac.finalize().into_bytes().to_vec()
+    testing::mac(key, message.as_bytes())
 }
 
 fn reason(verdict: Verdict) -> String {
